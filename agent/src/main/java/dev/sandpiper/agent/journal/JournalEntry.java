@@ -1,0 +1,81 @@
+package dev.sandpiper.agent.journal;
+
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// One fact in the life of a process. Times are microseconds since 1970.
+public sealed interface JournalEntry {
+  String processId();
+
+  /// The command runs.
+  ///
+  /// @param pid the kernel's; with `startTicks` (`/proc/PID/stat` field 22) and `bootId` it is an identity
+  /// @param pty whether it runs on a terminal
+  /// @param timeLimitMillis 0 for none
+  /// @param facts what re-adoption needs and what a user may want to know, for example FIFO paths
+  record Started(
+      String processId,
+      int pid,
+      long startTicks,
+      String bootId,
+      String cmd,
+      List<String> args,
+      String cwd,
+      String user,
+      @Nullable String tag,
+      boolean pty,
+      long timeLimitMillis,
+      long startedAtMicros,
+      Map<String, String> facts)
+      implements JournalEntry {
+    public Started {
+      args = List.copyOf(args);
+      facts = Map.copyOf(facts);
+    }
+  }
+
+  /// How a process ended.
+  enum EndKind {
+    EXITED,
+    SIGNALED,
+    /// The exit status could not be learned.
+    LOST
+  }
+
+  /// The command is over.
+  ///
+  /// @param code exit code or signal number; 0 when lost
+  /// @param cause why, in one word: `exit`, `signal`, `time_limit`, `agent_stop`, `lost`
+  /// @param streamBytes bytes printed per stream by name
+  /// @param index the output log's small index, or empty
+  record Ended(
+      String processId,
+      EndKind kind,
+      int code,
+      boolean coreDumped,
+      String cause,
+      long endedAtMicros,
+      Map<String, Long> streamBytes,
+      Bytes index)
+      implements JournalEntry {
+    public Ended {
+      streamBytes = Map.copyOf(streamBytes);
+    }
+  }
+
+  /// Nothing is kept about it any more.
+  record Deleted(String processId) implements JournalEntry {}
+
+  /// How far the record emitter came with a process. The newest one counts.
+  ///
+  /// @param offsets next offset per stream by name
+  /// @param state the emitter's own counts, by name
+  record EmitterPosition(String processId, Map<String, Long> offsets, Map<String, Long> state)
+      implements JournalEntry {
+    public EmitterPosition {
+      offsets = Map.copyOf(offsets);
+      state = Map.copyOf(state);
+    }
+  }
+}
