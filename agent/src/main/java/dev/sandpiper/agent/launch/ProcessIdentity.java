@@ -1,0 +1,7 @@
+package dev.sandpiper.agent.launch;
+
+/// What names a process for good: a pid alone is reused by the kernel.
+///
+/// @param startTicks field 22 of `/proc/PID/stat` (proc_pid_stat(5)): clock ticks after boot; 0 where it was not readable
+/// @param bootId `/proc/sys/kernel/random/boot_id`; empty where it was not readable
+public record ProcessIdentity(int pid, long startTicks, String bootId) {}

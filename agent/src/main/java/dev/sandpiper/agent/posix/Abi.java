@@ -1,0 +1,91 @@
+package dev.sandpiper.agent.posix;
+
+import java.util.Locale;
+
+/// What differs between the two processor families: system call numbers (`asm/unistd.h`), a few `open` flags, and the
+/// head of `struct stat`. Chosen once, at start, by `os.arch`.
+final class Abi {
+  private static final boolean ARM = isArm(System.getProperty("os.arch", ""));
+
+  static final int READ = pick(0, 63);
+  static final int WRITE = pick(1, 64);
+  static final int CLOSE = pick(3, 57);
+  static final int PREAD = pick(17, 67);
+  static final int PWRITE = pick(18, 68);
+  static final int IOCTL = pick(16, 29);
+  static final int FCNTL = pick(72, 25);
+  static final int FLOCK = pick(73, 32);
+  static final int FSYNC = pick(74, 82);
+  static final int FDATASYNC = pick(75, 83);
+  static final int FTRUNCATE = pick(77, 46);
+  static final int FCHMOD = pick(91, 52);
+  static final int FCHOWN = pick(93, 55);
+  static final int OPENAT = pick(257, 56);
+  static final int MKDIRAT = pick(258, 34);
+  static final int MKNODAT = pick(259, 33);
+  static final int FCHOWNAT = pick(260, 54);
+  static final int FCHMODAT = pick(268, 53);
+  static final int NEWFSTATAT = pick(262, 79);
+  static final int FSTAT = pick(5, 80);
+  static final int UNLINKAT = pick(263, 35);
+  static final int RENAMEAT2 = pick(316, 276);
+  static final int READLINKAT = pick(267, 78);
+  static final int SYMLINKAT = pick(266, 36);
+  static final int FACCESSAT = pick(269, 48);
+  static final int SPLICE = pick(275, 76);
+  static final int SENDFILE = pick(40, 71);
+  static final int PIPE2 = pick(293, 59);
+  static final int KILL = pick(62, 129);
+  static final int GETPID = pick(39, 172);
+  static final int GETTID = pick(186, 178);
+  static final int GETUID = pick(102, 174);
+  static final int GETEUID = pick(107, 175);
+  static final int GETGID = pick(104, 176);
+  static final int GETEGID = pick(108, 177);
+  static final int GETGROUPS = pick(115, 158);
+  static final int SETGROUPS = pick(116, 159);
+  static final int SETRESUID = pick(117, 147);
+  static final int SETRESGID = pick(119, 149);
+  static final int SETFSUID = pick(122, 151);
+  static final int SETFSGID = pick(123, 152);
+  static final int PRCTL = pick(157, 167);
+  static final int PRLIMIT64 = pick(302, 261);
+  static final int WAITID = pick(247, 95);
+  static final int GETPRIORITY = pick(140, 141);
+  static final int SETPRIORITY = pick(141, 140);
+  static final int IOPRIO_GET = pick(252, 31);
+  static final int IOPRIO_SET = pick(251, 30);
+  static final int STATFS = pick(137, 43);
+  static final int LSEEK = pick(8, 62);
+
+  // One number everywhere since Linux 5.1.
+  static final int PIDFD_SEND_SIGNAL = 424;
+  static final int PIDFD_OPEN = 434;
+  static final int CLOSE_RANGE = 436;
+
+  // open(2) flags that the processor families number differently.
+  static final int O_DIRECTORY = pick(0x10000, 0x4000);
+  static final int O_NOFOLLOW = pick(0x20000, 0x8000);
+
+  // Offsets in struct stat (stat(2)) that differ; the others are the same on both.
+  static final int STAT_MODE = pick(24, 16);
+  static final int STAT_LINKS = pick(16, 20);
+  static final int STAT_UID = pick(28, 24);
+  static final int STAT_GID = pick(32, 28);
+
+  private Abi() {}
+
+  private static int pick(int x86, int arm) {
+    return ARM ? arm : x86;
+  }
+
+  static boolean isArm(String architecture) {
+    return switch (architecture.toLowerCase(Locale.ROOT)) {
+      case "amd64", "x86_64" -> false;
+      case "aarch64", "arm64" -> true;
+      default ->
+          throw new UnsupportedOperationException(
+              "Sandpiper runs on x86-64 and aarch64 Linux, not on '" + architecture + "'");
+    };
+  }
+}
