@@ -1,5 +1,6 @@
 package dev.sandpiper.tests.harness;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.util.JsonFormat;
@@ -116,7 +117,7 @@ public final class ConnectClient implements RpcClient {
     }
   }
 
-  private <R extends Message> R decode(MethodDescriptor<?, R> method, byte[] bytes) {
+  private <R extends Message> R decode(MethodDescriptor<?, R> method, ByteString bytes) {
     PrototypeMarshaller<R> marshaller = (PrototypeMarshaller<R>) method.getResponseMarshaller();
     R prototype = marshaller.getMessagePrototype();
     if (prototype == null) {
@@ -127,7 +128,7 @@ public final class ConnectClient implements RpcClient {
       if (codec == Codec.BINARY) {
         builder.mergeFrom(bytes);
       } else {
-        JsonFormat.parser().merge(new String(bytes, StandardCharsets.UTF_8), builder);
+        JsonFormat.parser().merge(bytes.toStringUtf8(), builder);
       }
       @SuppressWarnings("unchecked") // a message's builder builds that message
       R message = (R) builder.build();
@@ -184,7 +185,7 @@ public final class ConnectClient implements RpcClient {
           if (envelopes.next(deadline) != null) {
             throw new AssertionError("an envelope after the end of the stream");
           }
-          Json end = Json.parse(envelope.payload());
+          Json end = Json.parse(envelope.payload().toByteArray());
           if (end.has("error")) {
             Json error = end.get("error");
             throw new RpcException(

@@ -1,5 +1,6 @@
 package dev.sandpiper.tests.harness;
 
+import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +18,7 @@ final class Envelopes {
     this.connection = connection;
   }
 
-  record Envelope(int flags, byte[] payload) {}
+  record Envelope(int flags, ByteString payload) {}
 
   static byte[] of(int flags, byte[] payload) {
     return ByteBuffer.allocate(PREFIX + payload.length)
@@ -42,8 +43,7 @@ final class Envelopes {
     if (!fillTo(PREFIX + length, deadline)) {
       throw new AssertionError("body ends inside an envelope");
     }
-    byte[] payload = new byte[length];
-    System.arraycopy(partial, PREFIX, payload, 0, length);
+    ByteString payload = ByteString.copyFrom(partial, PREFIX, length);
     have = 0;
     return new Envelope(partial[0] & 0xff, payload);
   }

@@ -1,8 +1,8 @@
 package dev.sandpiper.tests.harness;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
 import io.grpc.MethodDescriptor;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
@@ -87,25 +87,27 @@ public final class GrpcWebClient implements RpcClient {
       Envelopes.Envelope envelope = envelopes.next(deadline);
       if (envelope == null) {
         if (head.headers().containsKey("grpc-status")) {
-          return finish(head.headers());
+          finish(head.headers());
+          return null;
         }
         throw new HttpConnection.Cut("the body ended without trailers");
       }
       return switch (envelope.flags()) {
-        case 0 -> method.parseResponse(new ByteArrayInputStream(envelope.payload()));
+        case 0 -> method.parseResponse(envelope.payload().newInput());
         case 0x80 -> {
           if (envelopes.next(deadline) != null) {
             throw new AssertionError("an envelope after the trailers");
           }
-          yield finish(trailers(envelope.payload()));
+          finish(trailers(envelope.payload()));
+          yield null;
         }
         default -> throw new AssertionError("envelope with flags " + envelope.flags());
       };
     }
 
-    private static Map<String, String> trailers(byte[] payload) {
+    private static Map<String, String> trailers(ByteString payload) {
       Map<String, String> trailers = new LinkedHashMap<>();
-      for (String line : new String(payload, StandardCharsets.US_ASCII).split("\r\n", -1)) {
+      for (String line : payload.toStringUtf8().split("\r\n", -1)) {
         int colon = line.indexOf(':');
         if (colon > 0) {
           trailers.put(
@@ -115,13 +117,13 @@ public final class GrpcWebClient implements RpcClient {
       return trailers;
     }
 
-    private static <R> @Nullable R finish(Map<String, String> trailers) {
+    private static void finish(Map<String, String> trailers) {
       String status = trailers.get("grpc-status");
       if (status == null) {
         throw new AssertionError("no grpc-status in " + trailers);
       }
       if (status.equals("0")) {
-        return null;
+        return;
       }
       // Percent-encoded UTF-8, in which a plus is a plus.
       String message = trailers.getOrDefault("grpc-message", "").replace("+", "%2B");

@@ -1,5 +1,6 @@
 package dev.sandpiper.tests.harness;
 
+import com.google.protobuf.ByteString;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -40,7 +41,9 @@ public final class HttpConnection implements AutoCloseable {
     return to(port, 0);
   }
 
-  /// @param receiveBytes the socket's receive buffer, small for a client that is meant to fall behind; 0 for the default
+  /// Connects with a receive buffer of a given size.
+  ///
+  /// @param receiveBytes small for a client that is meant to fall behind; 0 for the default
   public static HttpConnection to(int port, int receiveBytes) {
     Socket socket = new Socket();
     try {
@@ -114,7 +117,7 @@ public final class HttpConnection implements AutoCloseable {
   }
 
   /// A response read to its end.
-  public record Reply(Head head, byte[] body) {
+  public record Reply(Head head, ByteString body) {
     public int status() {
       return head.status();
     }
@@ -124,11 +127,11 @@ public final class HttpConnection implements AutoCloseable {
     }
 
     public String text() {
-      return new String(body, StandardCharsets.UTF_8);
+      return body.toStringUtf8();
     }
 
     public Json json() {
-      return Json.parse(body);
+      return Json.parse(body.toByteArray());
     }
   }
 
@@ -158,12 +161,14 @@ public final class HttpConnection implements AutoCloseable {
     Deadline deadline = Deadline.in(Deadline.PATIENCE);
     try {
       Head head = head(deadline);
-      ByteArrayOutputStream body = new ByteArrayOutputStream();
+      ByteString.Output body = ByteString.newOutput();
       byte[] part = new byte[16 * 1024];
-      for (int n; (n = body(part, 0, part.length, deadline)) >= 0; ) {
+      int n = body(part, 0, part.length, deadline);
+      while (n >= 0) {
         body.write(part, 0, n);
+        n = body(part, 0, part.length, deadline);
       }
-      return new Reply(head, body.toByteArray());
+      return new Reply(head, body.toByteString());
     } catch (TimeoutException e) {
       throw new AssertionError("no whole response in " + Deadline.PATIENCE, e);
     }
@@ -171,7 +176,8 @@ public final class HttpConnection implements AutoCloseable {
 
   private Map<String, String> headers(Deadline deadline) throws TimeoutException {
     Map<String, String> headers = new TreeMap<>();
-    for (String line; !(line = line(deadline)).isEmpty(); ) {
+    String line = line(deadline);
+    while (!line.isEmpty()) {
       int colon = line.indexOf(':');
       if (colon <= 0) {
         throw new AssertionError("no header: " + line);
@@ -180,6 +186,7 @@ public final class HttpConnection implements AutoCloseable {
           line.substring(0, colon).toLowerCase(Locale.ROOT),
           line.substring(colon + 1).strip(),
           (a, b) -> a + ", " + b);
+      line = line(deadline);
     }
     return headers;
   }

@@ -1,5 +1,6 @@
 package dev.sandpiper.tests.harness;
 
+import com.google.errorprone.annotations.FormatMethod;
 import java.time.Duration;
 
 /// Delays and sizes are printed for the reader of the build's output, not asserted: the machine decides them.
@@ -8,6 +9,7 @@ public final class Measured {
 
   private Measured() {}
 
+  @FormatMethod
   public static void print(String what, Object... values) {
     LOG.log(System.Logger.Level.INFO, what.formatted(values));
   }

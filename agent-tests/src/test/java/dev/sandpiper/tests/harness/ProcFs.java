@@ -26,7 +26,6 @@ public final class ProcFs {
               Files.readSymbolicLink(link).toString());
         } catch (IOException e) {
           // Closed since the directory was read.
-          continue;
         }
       }
     } catch (IOException e) {

@@ -11,7 +11,11 @@ import java.time.Duration;
 /// @param hold whether a reader that was promised everything may hold a command back
 /// @param stallLimit how long such a reader may take for each [#STALL_PROGRESS_BYTES]
 public record OutputSettings(
-    long retentionBytes, long totalBytes, int finishedProcesses, boolean hold, Duration stallLimit) {
+    long retentionBytes,
+    long totalBytes,
+    int finishedProcesses,
+    boolean hold,
+    Duration stallLimit) {
   /// What a holding reader has to read per stall limit: eight full socket buffers of a slow link, far below any live client.
   public static final long STALL_PROGRESS_BYTES = 256 * 1024;
 
