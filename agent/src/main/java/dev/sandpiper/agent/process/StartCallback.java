@@ -1,0 +1,11 @@
+package dev.sandpiper.agent.process;
+
+/// Receives the outcome of one start, exactly once, on the thread that spawned: the caller's own or the spawner's.
+/// Must not block.
+public interface StartCallback {
+  /// The spawn has succeeded; the process has a pid.
+  void onStarted(ManagedProcess process);
+
+  /// Nothing was started and nothing is left behind.
+  void onRefused(StartRefused refused);
+}
