@@ -1,17 +1,27 @@
 package dev.sandpiper.agent;
 
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import dev.sandpiper.agent.cli.Program;
+import dev.sandpiper.agent.cli.SandpiperCommand;
+import dev.sandpiper.agent.config.Setting;
+import java.util.List;
 
 /// The program's entry point.
 public final class Main {
   private Main() {}
 
-  static void main() throws IOException {
-    try (var out = new FileOutputStream(FileDescriptor.out)) {
-      out.write(("sandpiper " + Version.current() + "\n").getBytes(StandardCharsets.UTF_8));
-    }
+  static void main(String[] arguments) throws Exception {
+    var program =
+        new Program(
+            Version.current(),
+            settings(),
+            _ -> {
+              throw new UnsupportedOperationException("the daemon is not wired up yet");
+            });
+    System.exit(SandpiperCommand.execute(program, arguments));
+  }
+
+  /// Every setting of every feature, in the order in which help and documentation show them.
+  static List<Setting<?>> settings() {
+    return List.of();
   }
 }

@@ -153,7 +153,7 @@ public final class Setting<T> {
   }
 
   /// Reads a value. Throws `IllegalArgumentException`, whose message completes the sentence "the value …".
-  T parse(String text) {
+  public T parse(String text) {
     var value = built.parser.apply(text);
     built.check.check(value);
     return value;

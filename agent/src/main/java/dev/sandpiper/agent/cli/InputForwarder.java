@@ -1,0 +1,46 @@
+package dev.sandpiper.agent.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+
+/// Copies standard input to the process, piece by piece, and then closes the process's. A piece is sent when the one
+/// before was taken, so no more than one is held here however slowly the command reads.
+final class InputForwarder {
+  private static final int PIECE_BYTES =
+      32 * 1024; // fits a default Linux pipe, so that most are taken at once
+
+  private final ProcessClient client;
+  private final int pid;
+  private final InputStream in;
+  private final Console console;
+
+  InputForwarder(ProcessClient client, int pid, Console console) {
+    this.client = client;
+    this.pid = pid;
+    this.in = console.in();
+    this.console = console;
+  }
+
+  /// On a thread of its own, which does not keep the program alive: the command may end without reading everything.
+  void start() {
+    Thread.ofPlatform().daemon().name("stdin").start(this::copy);
+  }
+
+  private void copy() {
+    var piece = new byte[PIECE_BYTES];
+    try {
+      for (var count = in.read(piece); count >= 0; count = in.read(piece)) {
+        client.sendInput(pid, piece, count);
+      }
+      client.closeStdin(pid);
+    } catch (ApiException e) {
+      // The command ended, or closed its standard input, before it had read everything: its own
+      // affair, as in a shell.
+      if (!e.code().equals("not_found") && !e.code().equals("internal")) {
+        console.complain("standard input was not passed on: " + e.text());
+      }
+    } catch (IOException e) {
+      console.complain("standard input was not passed on: " + e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package dev.sandpiper.agent.cli;
+
+import dev.sandpiper.agent.config.BadSettingException;
+import dev.sandpiper.agent.config.Settings;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// The whole command line: `sandpiper COMMAND …`.
+public final class SandpiperCommand {
+  private final Program program;
+  private final Map<String, String> environment;
+  private final Console console;
+
+  SandpiperCommand(Program program, Map<String, String> environment, Console console) {
+    this.program = program;
+    this.environment = environment;
+    this.console = console;
+  }
+
+  /// Runs one command with this process's own streams and environment, and returns its exit code, which the caller
+  /// passes to `System.exit`. What an unexpected failure throws, this throws.
+  public static int execute(Program program, String... arguments) throws Exception {
+    return new SandpiperCommand(program, System.getenv(), Console.system())
+        .execute(List.of(arguments));
+  }
+
+  int execute(List<String> arguments) throws Exception {
+    if (!arguments.isEmpty() && arguments.getFirst().equals("serve")) {
+      var flags = ServeArguments.parse(program.settings(), arguments.subList(1, arguments.size()));
+      if (flags.isPresent()) {
+        return serve(flags.get());
+      }
+    }
+    return switch (new Syntax(program, environment).parse(arguments)) {
+      case Syntax.Serve(var flags) -> serve(flags);
+      case Syntax.Run(var options) -> run(options);
+      case Syntax.Text(var text) -> {
+        console.print(text);
+        yield ExitCode.OK;
+      }
+      case Syntax.Wrong(var message, var code) -> {
+        console.complain(message);
+        yield code;
+      }
+    };
+  }
+
+  private int serve(Map<String, String> flags) throws Exception {
+    try {
+      return program.serve().serve(Settings.resolve(program.settings(), flags, environment));
+    } catch (BadSettingException e) {
+      String.valueOf(e.getMessage()).lines().forEach(console::complain);
+      return ExitCode.USAGE;
+    }
+  }
+
+  private int run(RunOptions options) {
+    var colour = console.outIsTerminal() && environment.getOrDefault("NO_COLOR", "").isEmpty();
+    // Set by bin/sandpiper, which is also what starts another agent.
+    var home = Optional.ofNullable(System.getProperty("sandpiper.home"));
+    var command =
+        new RunCommand(
+            options,
+            console,
+            home.map(directory -> Path.of(directory, "bin", "sandpiper")),
+            colour);
+    Signals.handle(command.signals()::accept);
+    return command.run();
+  }
+}

@@ -1,0 +1,291 @@
+package dev.sandpiper.agent.cli;
+
+import dev.sandpiper.agent.config.Setting;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/// What may be written on the command line, by picocli. Built by hand rather than from annotations: that is quicker to
+/// start, and the options of `serve` come from a list.
+final class Syntax {
+  private static final int WIDTH = 100;
+
+  /// What was written.
+  sealed interface Parsed {}
+
+  /// `flags` by the settings' names.
+  record Serve(Map<String, String> flags) implements Parsed {}
+
+  record Run(RunOptions options) implements Parsed {}
+
+  /// A help text or the version, to be printed.
+  record Text(String text) implements Parsed {}
+
+  record Wrong(String message, int exitCode) implements Parsed {}
+
+  // Only for how their values are written; not among the settings of `serve`.
+  private static final Setting<Duration> TIME_LIMIT =
+      Setting.time("timeout")
+          .between(Duration.ofMillis(1), Duration.ofDays(100))
+          .defaultsTo(Duration.ofMillis(1))
+          .because("parses a time limit");
+  private static final Setting<Integer> PORT =
+      Setting.integer("port")
+          .between(1, 65_535)
+          .defaultsTo(AgentUrl.DEFAULT_PORT)
+          .because("parses a port");
+
+  private final Program program;
+  private final Map<String, String> environment;
+
+  Syntax(Program program, Map<String, String> environment) {
+    this.program = program;
+    this.environment = environment;
+  }
+
+  Parsed parse(List<String> arguments) {
+    var line = new CommandLine(root());
+    line.setExpandAtFiles(false);
+    line.setInterpolateVariables(false);
+    line.setStopAtPositional(true);
+    line.setUsageHelpWidth(WIDTH);
+    try {
+      var top = line.parseArgs(arguments.toArray(String[]::new));
+      var result = top.hasSubcommand() ? top.subcommand() : top;
+      var command = result.commandSpec().commandLine();
+      if (result.isVersionHelpRequested() || top.isVersionHelpRequested()) {
+        return new Text("sandpiper " + program.version());
+      }
+      if (result.isUsageHelpRequested() || !top.hasSubcommand()) {
+        return arguments.isEmpty()
+            ? new Wrong("no command\n\n" + line.getUsageMessage(Ansi.OFF), ExitCode.USAGE)
+            : new Text(command.getUsageMessage(Ansi.OFF));
+      }
+      return result.commandSpec().name().equals("run") ? run(result) : serve(result);
+    } catch (ParameterException e) {
+      var spec = e.getCommandLine().getCommandSpec();
+      var help = spec.qualifiedName() + " --help";
+      return wrong(spec.name(), e.getMessage() + " (see " + help + ")");
+    }
+  }
+
+  private static Wrong wrong(String command, String message) {
+    return new Wrong(message, command.equals("run") ? ExitCode.AGENT : ExitCode.USAGE);
+  }
+
+  private CommandSpec root() {
+    var root =
+        command(
+            "sandpiper",
+            "The agent inside a sandbox: runs commands and loses none of their output.");
+    root.addSubcommand("serve", serveSpec());
+    root.addSubcommand("run", runSpec());
+    return root;
+  }
+
+  private static CommandSpec command(String name, String description) {
+    var spec = CommandSpec.create().name(name);
+    spec.usageMessage().description(description).width(WIDTH).optionListHeading("%nOptions:%n");
+    spec.usageMessage().commandListHeading("%nCommands:%n").sortOptions(false);
+    spec.addOption(
+        OptionSpec.builder("-h", "--help").usageHelp(true).description("Show this text.").build());
+    spec.addOption(
+        OptionSpec.builder("-V", "--version")
+            .versionHelp(true)
+            .description("Show the version.")
+            .build());
+    return spec;
+  }
+
+  private CommandSpec serveSpec() {
+    var spec =
+        command("serve", "Be the agent: listen, run commands, print records on standard output.");
+    spec.usageMessage()
+        .footer(
+            "",
+            "Each option can also be set by the environment variable named with it; the option wins.",
+            "Sizes take B, KiB, MiB, GiB or TiB; times take ms, s, m, h or d.");
+    for (var setting : program.settings()) {
+      var option =
+          OptionSpec.builder(setting.flag())
+              .paramLabel(setting.placeholder())
+              .type(String.class)
+              .description(describe(setting));
+      spec.addOption(
+          (setting.isSwitch() ? option.arity("0..1").fallbackValue("true") : option.arity("1"))
+              .build());
+    }
+    return spec;
+  }
+
+  private static String describe(Setting<?> setting) {
+    var range = setting.range().isEmpty() ? "" : setting.range() + "; ";
+    return setting.reason()
+        + " ("
+        + range
+        + "default: "
+        + setting.defaultText()
+        + "; "
+        + setting.variable()
+        + ")";
+  }
+
+  private static Parsed serve(ParseResult result) {
+    var flags = new HashMap<String, String>();
+    for (var option : result.matchedOptions()) {
+      String value = option.getValue();
+      flags.put(option.longestName().substring(2), value);
+    }
+    return new Serve(flags);
+  }
+
+  private static CommandSpec runSpec() {
+    var spec =
+        command(
+            "run",
+            "Run a command on an agent as if it ran here: its output, input, signals and exit code.");
+    spec.usageMessage()
+        .footer(
+            "",
+            "Without --url and --port, and without SANDPIPER_URL, the agent at 127.0.0.1 on SANDPIPER_PORT or "
+                + AgentUrl.DEFAULT_PORT
+                + " is used,",
+            "or, when none answers there, one that is started for this command and stopped after it.",
+            "",
+            "Exit code: the command's own; 128+N when signal N ended it; 124 when the time limit elapsed;",
+            "125 when the agent failed or was not found; 126 or 127 when the command cannot be run or was not found.");
+    spec.addOption(text("--url", "URL", "The agent's address, such as http://127.0.0.1:49983."));
+    spec.addOption(text("--port", "NUMBER", "The agent's port on 127.0.0.1."));
+    spec.addOption(text("--user", "NAME", "Run as this user (default: the agent's default user)."));
+    spec.addOption(
+        text("--cwd", "PATH", "The command's directory (default: the home of its user)."));
+    spec.addOption(
+        OptionSpec.builder("--env")
+            .paramLabel("NAME[=VALUE]")
+            .arity("1")
+            .type(List.class)
+            .auxiliaryTypes(String.class)
+            .description(
+                "Set a variable for the command; without a value, the one that it has here.")
+            .build());
+    spec.addOption(text("--tag", "TEXT", "A name by which the command can be found on the agent."));
+    spec.addOption(text("--timeout", "TIME", "Kill the command after this time, such as 30s."));
+    spec.addOption(
+        flag(
+            "--stdin",
+            "Pass standard input on, also from a terminal; files and pipes always are."));
+    spec.addOption(
+        flag(
+            "--events", "Show every event of the call as it arrives, instead of the bare output."));
+    spec.addOption(
+        flag("--records", "Start an agent for this command, and show the records that it prints."));
+    spec.addPositional(
+        PositionalParamSpec.builder()
+            .paramLabel("COMMAND")
+            .arity("1..*")
+            .type(List.class)
+            .auxiliaryTypes(String.class)
+            .description("The command and its arguments, best after --.")
+            .build());
+    return spec;
+  }
+
+  private static OptionSpec text(String name, String placeholder, String description) {
+    return OptionSpec.builder(name)
+        .paramLabel(placeholder)
+        .arity("1")
+        .type(String.class)
+        .description(description)
+        .build();
+  }
+
+  private static OptionSpec flag(String name, String description) {
+    return OptionSpec.builder(name).arity("0").type(boolean.class).description(description).build();
+  }
+
+  private Parsed run(ParseResult result) {
+    try {
+      return new Run(runOptions(result));
+    } catch (IllegalArgumentException e) {
+      return wrong("run", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private RunOptions runOptions(ParseResult result) {
+    var url = value(result, "--url");
+    var port = value(result, "--port");
+    boolean records = result.matchedOptionValue("--records", false);
+    if (url.isPresent() && port.isPresent()) {
+      throw new IllegalArgumentException("--url and --port exclude each other");
+    }
+    if (records && (url.isPresent() || port.isPresent())) {
+      throw new IllegalArgumentException(
+          "--records starts an agent of its own; the records of another are on its standard output");
+    }
+    var named =
+        url.or(() -> Optional.of(environment.getOrDefault("SANDPIPER_URL", "")))
+            .filter(text -> !text.isEmpty());
+    var agent =
+        port.map(text -> AgentUrl.local(read(PORT, text, "--port")))
+            .or(() -> named.map(AgentUrl::parse));
+    var usualPort = environment.getOrDefault("SANDPIPER_PORT", "");
+    var usual =
+        usualPort.isEmpty() ? AgentUrl.DEFAULT_PORT : read(PORT, usualPort, "SANDPIPER_PORT");
+    List<String> variables = result.matchedOptionValue("--env", List.of());
+    List<String> command = result.matchedPositionalValue(0, List.of());
+    return new RunOptions(
+        records ? Optional.empty() : agent,
+        AgentUrl.local(usual),
+        value(result, "--user"),
+        value(result, "--cwd"),
+        variables(variables),
+        value(result, "--tag"),
+        value(result, "--timeout").map(text -> read(TIME_LIMIT, text, "--timeout")),
+        result.matchedOptionValue("--stdin", false),
+        result.matchedOptionValue("--events", false),
+        records,
+        command);
+  }
+
+  private static Optional<String> value(ParseResult result, String option) {
+    @Nullable String value = result.matchedOptionValue(option, (String) null);
+    return Optional.ofNullable(value);
+  }
+
+  private static <T> T read(Setting<T> setting, String text, String name) {
+    try {
+      return setting.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(name + ": '" + text + "' " + e.getMessage(), e);
+    }
+  }
+
+  private Map<String, String> variables(List<String> assignments) {
+    var variables = new LinkedHashMap<String, String>();
+    for (var assignment : assignments) {
+      var equals = assignment.indexOf('=');
+      if (equals == 0) {
+        throw new IllegalArgumentException("--env: '" + assignment + "' has no name");
+      }
+      if (equals > 0) {
+        variables.put(assignment.substring(0, equals), assignment.substring(equals + 1));
+      } else if (environment.containsKey(assignment)) {
+        variables.put(assignment, environment.getOrDefault(assignment, ""));
+      } else {
+        throw new IllegalArgumentException("--env: " + assignment + " is not set here");
+      }
+    }
+    return variables;
+  }
+}
