@@ -1,0 +1,155 @@
+package dev.sandpiper.agent.record;
+
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/// Whole lines, or nothing of them, onto a descriptor that may block, take less, or refuse.
+///
+/// A line that was begun is finished before anything else, whatever happens in between: the descriptor may be a file
+/// on a full disk, or a FIFO whose next reader goes on where the last one stopped. Belongs to the record thread, except
+/// where a method says otherwise.
+final class LineOutput {
+  private static final int EINTR = 4;
+  private static final int EAGAIN = 11;
+
+  // A descriptor that somebody else made non-blocking is asked again after 1 ms, then ever later.
+  private static final long FIRST_PAUSE_NANOS = 1_000_000;
+  private static final long LAST_PAUSE_NANOS = 50_000_000;
+
+  private static final byte[] NOTHING = {};
+
+  private final RecordSink sink;
+  private final ByteBuffer direct = ByteBuffer.allocateDirect(RecordBuffer.BATCH_BYTES);
+  private byte[] unfinished = NOTHING;
+  private long written;
+  private long left;
+  private boolean began;
+  private int errno;
+  private volatile long inFlight;
+  private volatile long giveUpAt;
+  private volatile boolean limited;
+
+  LineOutput(RecordSink sink) {
+    this.sink = sink;
+  }
+
+  /// Writes the lines in `bytes[0, length)`. Returns how many of them are lost.
+  int write(byte[] bytes, int length) {
+    written = 0;
+    began = false;
+    left = length;
+    inFlight = length;
+    errno = 0;
+    int taken = finish() ? push(bytes, length) : 0;
+    inFlight = 0;
+    began = taken > 0;
+    if (taken == length) {
+      return 0;
+    }
+    int begun = taken == 0 || bytes[taken - 1] == '\n' ? taken : lineEnd(bytes, taken, length);
+    if (begun > taken) {
+      unfinished = Arrays.copyOfRange(bytes, taken, begun);
+    }
+    return lines(bytes, begun, length);
+  }
+
+  /// Writes the rest of a line that was begun. True when there is none left.
+  boolean finish() {
+    int taken = push(unfinished, unfinished.length);
+    unfinished =
+        taken == unfinished.length
+            ? NOTHING
+            : Arrays.copyOfRange(unfinished, taken, unfinished.length);
+    return unfinished.length == 0;
+  }
+
+  /// Bytes that the last [#write] wrote.
+  long written() {
+    return written;
+  }
+
+  /// Whether the first line of the last [#write] left, or will before anything else.
+  boolean began() {
+    return began;
+  }
+
+  /// Whether the last attempt failed.
+  boolean failing() {
+    return errno != 0;
+  }
+
+  /// Why the last attempt failed, if it did.
+  @Nullable String failure() {
+    return errno == 0 ? null : "errno " + errno;
+  }
+
+  /// Bytes handed over and not written yet. Any thread.
+  long inFlight() {
+    return inFlight;
+  }
+
+  /// From now on a descriptor that takes nothing is asked again for so long only. Any thread.
+  void giveUpAfter(Duration limit) {
+    giveUpAt = System.nanoTime() + limit.toNanos();
+    limited = true;
+  }
+
+  private int push(byte[] bytes, int length) {
+    int taken = 0;
+    while (taken < length) {
+      int count = Math.min(length - taken, direct.capacity());
+      direct.clear().put(bytes, taken, count).flip();
+      boolean all = push(direct);
+      taken += direct.position();
+      if (!all) {
+        break;
+      }
+    }
+    return taken;
+  }
+
+  private boolean push(ByteBuffer lines) {
+    long pause = FIRST_PAUSE_NANOS;
+    while (lines.hasRemaining()) {
+      long result = sink.write(lines);
+      if (result > 0) {
+        written += result;
+        left -= result;
+        inFlight = left;
+        pause = FIRST_PAUSE_NANOS;
+      } else if (result == 0 || result == -EAGAIN) {
+        if (limited && System.nanoTime() - giveUpAt > 0) {
+          errno = EAGAIN;
+          return false;
+        }
+        LockSupport.parkNanos(this, pause);
+        pause = Math.min(2 * pause, LAST_PAUSE_NANOS);
+      } else if (result != -EINTR) {
+        errno = (int) -result;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static int lineEnd(byte[] bytes, int from, int length) {
+    int at = from;
+    while (at < length && bytes[at] != '\n') {
+      at++;
+    }
+    return Math.min(at + 1, length);
+  }
+
+  private static int lines(byte[] bytes, int from, int length) {
+    int count = 0;
+    for (int i = from; i < length; i++) {
+      if (bytes[i] == '\n') {
+        count++;
+      }
+    }
+    return count;
+  }
+}

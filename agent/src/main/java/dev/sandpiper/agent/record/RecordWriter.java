@@ -1,0 +1,233 @@
+package dev.sandpiper.agent.record;
+
+import dev.sandpiper.agent.telemetry.Counters;
+import dev.sandpiper.agent.telemetry.LogQueue;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/// The one thread that writes lines: the agent's own ([LogQueue]) and the records ([RecordEmitter]).
+///
+/// It sleeps until there is news, waits [#GATHER] for more (so that a burst of starts costs one wake-up and one write),
+/// makes a batch and writes it. When nobody reads standard output it stops within that write, and only it: output waits
+/// in the logs, log lines in their queue. When the reader is gone, lines are dropped and counted, and told of in a
+/// `records_dropped` record when writing works again, or to `lastWords` at the end.
+public final class RecordWriter implements AutoCloseable {
+  /// Who has records to make. Called on the writer's thread.
+  interface Source {
+    /// Makes some records. True when there is more at once.
+    boolean emit();
+
+    /// For how many processes something is still to be told. Any thread.
+    int open();
+  }
+
+  private static final Source NOTHING =
+      new Source() {
+        @Override
+        public boolean emit() {
+          return false;
+        }
+
+        @Override
+        public int open() {
+          return 0;
+        }
+      };
+
+  /// Long enough to gather the starts and ends of a burst, short enough for eyes.
+  private static final Duration GATHER = Duration.ofMillis(5);
+
+  /// Log lines before records get their turn again.
+  private static final int LOG_LINES = 256;
+
+  private final LogQueue log;
+  private final InstantSource clock;
+  private final Counters counters;
+  private final Consumer<String> lastWords;
+  private final LineOutput output;
+  private final RecordBuffer buffer;
+  private final RecordEncoder encoder;
+  private final RecordDrops drops = new RecordDrops();
+  private final AtomicReference<RecordDrops.Counts> elsewhere =
+      new AtomicReference<>(RecordDrops.Counts.NONE);
+  private final AtomicBoolean news = new AtomicBoolean();
+  private final Thread thread;
+  private Source source = NOTHING;
+  private boolean lossy; // the last batch was lost, in part at least
+  private volatile boolean closing;
+
+  /// `lastWords` takes what can no longer be a record, in one line: standard error.
+  public RecordWriter(
+      RecordSink sink,
+      LogQueue log,
+      InstantSource clock,
+      Counters counters,
+      Consumer<String> lastWords) {
+    this.log = log;
+    this.clock = clock;
+    this.counters = counters;
+    this.lastWords = lastWords;
+    output = new LineOutput(sink);
+    buffer = new RecordBuffer(this::drain);
+    encoder = new RecordEncoder(buffer);
+    thread = Thread.ofPlatform().name("records").daemon().unstarted(this::run);
+  }
+
+  RecordEncoder encoder() {
+    return encoder;
+  }
+
+  void source(Source source) {
+    this.source = source;
+  }
+
+  /// Begins. From now on this is the only writer of its descriptor.
+  public void start() {
+    log.onLine(this::wake);
+    thread.start();
+  }
+
+  /// There is news. Any thread; costs a read when the thread knows already.
+  void wake() {
+    if (!news.get() && !news.getAndSet(true)) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  /// Something was dropped before it came here. Any thread.
+  void dropped(RecordDrops.Counts counts) {
+    elsewhere.accumulateAndGet(counts, RecordDrops.Counts::plus);
+    wake();
+  }
+
+  /// Writes what there is, at most for the default time of a shutdown step.
+  @Override
+  public void close() {
+    close(Duration.ofSeconds(2));
+  }
+
+  /// Writes what there is, and waits for it at most `limit`; says in `lastWords` what could not be written. What is
+  /// logged later is dropped. Any thread; the second call only waits.
+  public void close(Duration limit) {
+    boolean first = !closing;
+    closing = true;
+    output.giveUpAfter(limit);
+    wake();
+    LockSupport.unpark(thread);
+    boolean done = false;
+    try {
+      done = thread.join(limit.plus(GATHER));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (first) {
+      sayLastWords(done);
+    }
+  }
+
+  private void sayLastWords(boolean done) {
+    if (!done) {
+      lastWords.accept(
+          "standard output was not read in time: not written: up to %d bytes of lines, %d of the agent's own log lines, the rest of the records of %d processes"
+              .formatted(output.inFlight(), log.size(), source.open()));
+    } else if (!drops.open().none()) {
+      // The thread has ended, so what it owned can be read here.
+      lastWords.accept("standard output: " + drops.open() + why());
+    }
+  }
+
+  private String why() {
+    var failure = output.failure();
+    return failure == null ? "" : " (" + failure + ")";
+  }
+
+  private void run() {
+    while (true) {
+      boolean last = closing;
+      news.set(false);
+      while (round()) {
+        // more at once
+      }
+      buffer.flush();
+      if (last) {
+        if (!output.finish()) {
+          drops.add(new RecordDrops.Counts(1, 0, 0)); // a line that was begun
+        }
+        return;
+      }
+      while (!news.get() && !closing) {
+        LockSupport.park(this);
+      }
+      gather();
+    }
+  }
+
+  private void gather() {
+    long until = System.nanoTime() + GATHER.toNanos();
+    for (long left = GATHER.toNanos(); left > 0 && !closing; left = until - System.nanoTime()) {
+      LockSupport.parkNanos(this, left);
+    }
+  }
+
+  private boolean round() {
+    boolean more = logLines();
+    more |= source.emit();
+    tellDrops();
+    return more;
+  }
+
+  private boolean logLines() {
+    for (int i = 0; i < LOG_LINES; i++) {
+      byte[] line = log.poll();
+      if (line == null) {
+        return false;
+      }
+      buffer.line(line);
+    }
+    return true;
+  }
+
+  private void tellDrops() {
+    var news = elsewhere.getAndSet(RecordDrops.Counts.NONE);
+    long logLines = log.takeDropped();
+    if (logLines > 0) {
+      news = news.plus(new RecordDrops.Counts(0, logLines, 0));
+    }
+    if (!news.none()) {
+      drops.add(news);
+      counters.dropped(news.lines(), news.logLines(), news.processes());
+    }
+    // While batches are lost this one would be too; the next that leaves shows that telling makes sense again.
+    if (!lossy && !drops.untold().none()) {
+      buffer.flush();
+      if (!lossy) {
+        encoder.dropped(drops.tell(), clock.instant());
+      }
+    }
+  }
+
+  private void drain(byte[] bytes, int length) {
+    int lost = output.write(bytes, length);
+    counters.written(output.written());
+    boolean before = lossy;
+    lossy = output.failing();
+    // If the last news went into this batch, they are its first line.
+    int news = 0;
+    if (output.began()) {
+      drops.left();
+    } else {
+      news = drops.lost();
+    }
+    if (lost > news) {
+      drops.add(new RecordDrops.Counts(lost - news, 0, 0));
+      counters.dropped(lost - news, 0, 0);
+    }
+    if (before && !lossy) {
+      wake(); // there is something to tell
+    }
+  }
+}
