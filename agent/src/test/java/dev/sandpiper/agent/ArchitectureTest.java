@@ -57,7 +57,7 @@ final class ArchitectureTest {
               Map.entry("posix", Set.of()),
               Map.entry("process", Set.of("journal", "launch", "output")),
               Map.entry("query", Set.of("output", "process")),
-              Map.entry("record", Set.of("output")),
+              Map.entry("record", Set.of("output", "posix")),
               Map.entry("rest", Set.of("auth", "filesystem", "http", "output", "process", "query")),
               Map.entry("rpc", Set.of("http")),
               Map.entry("service", Set.of("auth", "filesystem", "output", "process")),

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.record;
 
+import dev.sandpiper.agent.posix.Errno;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
@@ -12,9 +13,6 @@ import org.jspecify.annotations.Nullable;
 /// on a full disk, or a FIFO whose next reader goes on where the last one stopped. Belongs to the record thread, except
 /// where a method says otherwise.
 final class LineOutput {
-  private static final int EINTR = 4;
-  private static final int EAGAIN = 11;
-
   // A descriptor that somebody else made non-blocking is asked again after 1 ms, then ever later.
   private static final long FIRST_PAUSE_NANOS = 1_000_000;
   private static final long LAST_PAUSE_NANOS = 50_000_000;
@@ -83,7 +81,7 @@ final class LineOutput {
 
   /// Why the last attempt failed, if it did.
   @Nullable String failure() {
-    return errno == 0 ? null : "errno " + errno;
+    return errno == 0 ? null : Errno.describe(errno);
   }
 
   /// Bytes handed over and not written yet. Any thread.
@@ -120,14 +118,14 @@ final class LineOutput {
         left -= result;
         inFlight = left;
         pause = FIRST_PAUSE_NANOS;
-      } else if (result == 0 || result == -EAGAIN) {
+      } else if (result == 0 || result == -Errno.EAGAIN) {
         if (limited && System.nanoTime() - giveUpAt > 0) {
-          errno = EAGAIN;
+          errno = Errno.EAGAIN;
           return false;
         }
         LockSupport.parkNanos(this, pause);
         pause = Math.min(2 * pause, LAST_PAUSE_NANOS);
-      } else if (result != -EINTR) {
+      } else if (result != -Errno.EINTR) {
         errno = (int) -result;
         return false;
       }
