@@ -6,8 +6,8 @@ import java.io.InputStream;
 /// Copies standard input to the process, piece by piece, and then closes the process's. A piece is sent when the one
 /// before was taken, so no more than one is held here however slowly the command reads.
 final class InputForwarder {
-  private static final int PIECE_BYTES =
-      32 * 1024; // fits a default Linux pipe, so that most are taken at once
+  // PIPE_BUF: a pipe takes as much at once or nothing, so a piece that timed out may be sent again.
+  private static final int PIECE_BYTES = 4096;
 
   private final ProcessClient client;
   private final int pid;
