@@ -10,9 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -45,7 +45,11 @@ public final class Users {
   }
 
   private record Snapshot(
-      Stamp passwd, Stamp group, Map<String, String> lines, Map<String, List<Integer>> groups) {}
+      Stamp passwd,
+      Stamp group,
+      Map<String, String> lines,
+      Map<String, List<Integer>> groups,
+      Map<String, Integer> groupIds) {}
 
   public Users() {
     this(Path.of("/etc/passwd"), Path.of("/etc/group"));
@@ -79,6 +83,11 @@ public final class Users {
         "uid " + Integer.toUnsignedString(ownUid), ownUid, ownGid, List.of(ownGid), "/", "/bin/sh");
   }
 
+  /// The number of a group by its name.
+  Optional<Integer> groupId(String name) {
+    return Optional.ofNullable(current().groupIds.get(name));
+  }
+
   /// Whether the agent may take another user's identity: it is root and has the capabilities for it.
   public boolean canSwitch() {
     return canSwitch;
@@ -91,8 +100,14 @@ public final class Users {
     if (kept != null && kept.passwd.equals(passwdNow) && kept.group.equals(groupNow)) {
       return kept;
     }
+    List<String> groupLines = lines(group);
     Snapshot fresh =
-        new Snapshot(passwdNow, groupNow, readPasswd(lines(passwd)), readGroups(lines(group)));
+        new Snapshot(
+            passwdNow,
+            groupNow,
+            readPasswd(lines(passwd)),
+            readGroups(groupLines),
+            readGroupIds(groupLines));
     snapshot = fresh;
     return fresh;
   }
@@ -110,7 +125,7 @@ public final class Users {
   }
 
   private static Map<String, String> readPasswd(List<String> lines) {
-    Map<String, String> byName = new java.util.LinkedHashMap<>();
+    Map<String, String> byName = new LinkedHashMap<>();
     for (String line : lines) {
       int colon = line.indexOf(':');
       if (colon > 0) {
@@ -132,6 +147,18 @@ public final class Users {
       }
     }
     return byMember;
+  }
+
+  private static Map<String, Integer> readGroupIds(List<String> lines) {
+    Map<String, Integer> byName = new HashMap<>();
+    for (String line : lines) {
+      String[] fields = line.split(":", -1);
+      Integer gid = fields.length >= 3 ? id(fields[2]) : null;
+      if (gid != null) {
+        byName.putIfAbsent(utf8(fields[0]), gid);
+      }
+    }
+    return byName;
   }
 
   private User parse(String line, Snapshot now) {
@@ -177,10 +204,4 @@ public final class Users {
       return true; // root without a readable /proc: try, and let the kernel answer
     }
     return true;
-  }
-
-  @Override
-  public String toString() {
-    return "users of " + Objects.requireNonNull(passwd);
-  }
-}
+  }}

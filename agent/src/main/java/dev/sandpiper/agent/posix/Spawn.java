@@ -15,19 +15,18 @@ import java.util.Optional;
 /// signal mask, and no descriptor but those that were mapped.
 ///
 /// One object per thread, used again and again; its native memory grows to the largest request and stays (at most
-/// {@link #KEPT_BYTES}). The order of calls for one child is {@link #arguments}, {@link #begin}, actions, {@link #start}.
+/// 256 KiB between starts). The order of calls for one child is {@link #arguments}, {@link #begin}, actions, {@link #start}.
 /// Encoding comes first and by itself so that little is left to do while a thread has another user's identity.
 /// Not thread-safe.
-public final class Spawn implements AutoCloseable {
+public final class Spawn {
   private static final long KEPT_BYTES = 256 * 1024;
   private static final long ACTIONS_BYTES = 256; // posix_spawn_file_actions_t has 80 in glibc
   private static final long POINTER = 8;
 
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment actions = arena.allocate(ACTIONS_BYTES, 16);
-  private final MemorySegment pid = arena.allocate(8, 8);
-  private Arena blockArena = Arena.ofShared();
-  private MemorySegment block = blockArena.allocate(16 * 1024, 16);
+  // Freed with this object: a shared arena's close would stop every thread for a moment.
+  private final MemorySegment actions = Arena.ofAuto().allocate(ACTIONS_BYTES, 16);
+  private final MemorySegment pid = Arena.ofAuto().allocate(8, 8);
+  private MemorySegment block = Arena.ofAuto().allocate(16 * 1024, 16);
   private long argv;
   private long envp;
   private int actionError;
@@ -143,9 +142,7 @@ public final class Spawn implements AutoCloseable {
     boolean tooSmall = block.byteSize() < bytes;
     boolean tooLarge = block.byteSize() > KEPT_BYTES && bytes <= KEPT_BYTES;
     if (tooSmall || tooLarge) {
-      blockArena.close();
-      blockArena = Arena.ofShared();
-      block = blockArena.allocate(Long.highestOneBit(bytes) * 2, 16);
+      block = Arena.ofAuto().allocate(Long.highestOneBit(bytes) * 2, 16);
     }
   }
 
@@ -223,12 +220,6 @@ public final class Spawn implements AutoCloseable {
       // Everything the agent opens is close-on-exec already; this is for what a native library opened without it.
       Kernel.syscall(Abi.CLOSE_RANGE, 3, 0xFFFFFFFFL, 4 /* CLOSE_RANGE_CLOEXEC */);
     }
-  }
-
-  @Override
-  public void close() {
-    blockArena.close();
-    arena.close();
   }
 
   /// Sets a signal's disposition back to the default (signal(2)), for `SIGCHLD`: an agent that was started with it

@@ -16,11 +16,10 @@ final class TasksTest {
   @TempDir Path dir;
 
   private static int shell(String script) {
-    try (Spawn spawn = new Spawn()) {
-      spawn.arguments(List.of("sh", "-c", script), Map.of("PATH", "/usr/bin:/bin"));
-      spawn.begin();
-      return spawn.start("/bin/sh");
-    }
+    Spawn spawn = new Spawn();
+    spawn.arguments(List.of("sh", "-c", script), Map.of("PATH", "/usr/bin:/bin"));
+    spawn.begin();
+    return spawn.start("/bin/sh");
   }
 
   private static WaitStatus await(int pid) {
@@ -113,25 +112,24 @@ final class TasksTest {
             dir.resolve("out").toString(),
             Fcntl.O_WRONLY | Fcntl.O_CREAT | Fcntl.O_CLOEXEC,
             0600);
-    try (Spawn spawn = new Spawn()) {
-      for (int round = 0; round < 2; round++) { // the object is used again
-        spawn.arguments(
-            List.of("sh", "-c", "echo $0-$A; pwd; ls /proc/self/fd", "ä"),
-            Map.of("A", "b=c" + "x".repeat(round * 100_000), "PATH", "/usr/bin:/bin"));
-        spawn.begin();
-        spawn.dup2(out, 1);
-        spawn.chdir(dir.toString());
-        int pid = spawn.start("/bin/sh");
-        assertThat(pid).isPositive();
-        assertThat(await(pid).status()).isZero();
-      }
-      spawn.arguments(List.of(), Map.of());
+    Spawn spawn = new Spawn();
+    for (int round = 0; round < 2; round++) { // the object is used again
+      spawn.arguments(
+          List.of("sh", "-c", "echo $0-$A; pwd; ls /proc/self/fd", "ä"),
+          Map.of("A", "b=c" + "x".repeat(round * 100_000), "PATH", "/usr/bin:/bin"));
       spawn.begin();
-      assertThat(spawn.start("/does/not/exist")).isEqualTo(-Errno.ENOENT);
-      spawn.begin();
-      spawn.chdir("/does/not/exist");
-      assertThat(spawn.start("/bin/sh")).isEqualTo(-Errno.ENOENT);
+      spawn.dup2(out, 1);
+      spawn.chdir(dir.toString());
+      int pid = spawn.start("/bin/sh");
+      assertThat(pid).isPositive();
+      assertThat(await(pid).status()).isZero();
     }
+    spawn.arguments(List.of(), Map.of());
+    spawn.begin();
+    assertThat(spawn.start("/does/not/exist")).isEqualTo(-Errno.ENOENT);
+    spawn.begin();
+    spawn.chdir("/does/not/exist");
+    assertThat(spawn.start("/bin/sh")).isEqualTo(-Errno.ENOENT);
     Posix.close(out);
     assertThat(Spawn.unsupported()).isEmpty();
     List<String> lines = Files.readAllLines(dir.resolve("out"));

@@ -1,0 +1,186 @@
+package dev.sandpiper.agent.launch;
+
+import dev.sandpiper.agent.posix.Errno;
+import dev.sandpiper.agent.posix.Fcntl;
+import dev.sandpiper.agent.posix.Posix;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/// FIFOs made ahead, so that a start only takes them.
+///
+/// One background thread makes new ones when half are gone, and unlinks used ones in batches. Both ends of a FIFO in the
+/// pool are non-blocking; whoever takes it makes the child's end blocking. Thread-safe.
+final class FifoPool implements AutoCloseable {
+  /// A burst of eight starts with stdin; each costs two descriptors while it waits.
+  static final int READY = 24;
+
+  private static final int REFILL_BELOW = READY / 2;
+
+  /// Used FIFOs that wait to be unlinked; when full, the caller unlinks.
+  private static final int RETIRED = 1024;
+
+  /// How long used FIFOs gather before the thread wakes for them: at most 50 wake-ups a second under load.
+  private static final long GATHER_NANOS = 20_000_000;
+
+  /// 256 KiB hold about four times the default before a busy command has to wait for the pipe loop.
+  private static final int PIPE_BYTES = 256 * 1024;
+
+  private final FifoDirectory directory;
+  private final BlockingQueue<Fifo> ready;
+  private final int refillBelow;
+  private final BlockingQueue<String> retired = new ArrayBlockingQueue<>(RETIRED);
+  private final AtomicLong names = new AtomicLong();
+  private final AtomicBoolean awake = new AtomicBoolean();
+  private final Thread upkeep;
+  private volatile boolean closed;
+
+  /// `ahead` is how many are kept ready: {@link #READY}, or fewer where descriptors are scarce.
+  FifoPool(FifoDirectory directory, int ahead) {
+    this.directory = directory;
+    ready = new ArrayBlockingQueue<>(ahead);
+    refillBelow = Math.max(1, Math.min(REFILL_BELOW, ahead / 2));
+    upkeep = Thread.ofPlatform().name("fifo-upkeep").daemon().unstarted(this::keepUp);
+    awake.set(true);
+    upkeep.start();
+  }
+
+  /// A FIFO nobody has used: prepared, or made now. Where none can be made, an anonymous pipe. A negative answer of the
+  /// kernel comes back as a FIFO whose descriptors both hold it (`-EMFILE`, `-ENFILE`).
+  Fifo take() {
+    Fifo prepared = ready.poll();
+    if (ready.size() < refillBelow) {
+      wake();
+    }
+    return prepared != null ? prepared : makeOrFallBack();
+  }
+
+  /// The FIFO has done its work: its path goes. Does not block on the file system.
+  void retire(String path) {
+    if (retired.offer(path)) {
+      wake();
+    } else {
+      Posix.unlink(path);
+    }
+  }
+
+  int ready() {
+    return ready.size();
+  }
+
+  private void wake() {
+    if (!awake.get() && awake.compareAndSet(false, true)) {
+      LockSupport.unpark(upkeep);
+    }
+  }
+
+  private Fifo makeOrFallBack() {
+    Fifo made = make();
+    if (made.readFd() >= 0 || isShortage(made.readFd())) {
+      return made;
+    }
+    int[] pipe = new int[2];
+    int error = Posix.pipe2(pipe, Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK);
+    if (error < 0) {
+      return new Fifo(null, error, error);
+    }
+    Posix.fcntl(pipe[1], Fcntl.F_SETPIPE_SZ, PIPE_BYTES);
+    return new Fifo(null, pipe[0], pipe[1]);
+  }
+
+  private static boolean isShortage(int error) {
+    return error == -Errno.EMFILE || error == -Errno.ENFILE;
+  }
+
+  private Fifo make() {
+    String path = directory.fifo(names.incrementAndGet());
+    int made = Posix.mkfifo(path, 0600);
+    if (made < 0) {
+      return new Fifo(null, made, made);
+    }
+    int read = Posix.open(path, Fcntl.O_RDONLY | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC, 0);
+    int write =
+        read < 0
+            ? read
+            : Posix.open(path, Fcntl.O_WRONLY | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC, 0);
+    if (write < 0) {
+      if (read >= 0) {
+        Posix.close(read);
+      }
+      Posix.unlink(path);
+      return new Fifo(null, write, write);
+    }
+    // Refused beyond a user's quota of pipe pages (pipe(7)); the default size works as well, only with more waiting.
+    Posix.fcntl(write, Fcntl.F_SETPIPE_SZ, PIPE_BYTES);
+    return new Fifo(path, read, write);
+  }
+
+  private void keepUp() {
+    while (!closed) {
+      refill();
+      awake.set(false);
+      if (!closed && retired.isEmpty() && ready.size() >= refillBelow) {
+        LockSupport.park(this);
+      }
+      awake.set(true);
+      if (!closed && ready.size() >= refillBelow) {
+        LockSupport.parkNanos(this, GATHER_NANOS);
+      }
+      unlinkRetired();
+    }
+  }
+
+  private void refill() {
+    while (!closed && ready.remainingCapacity() > 0) {
+      Fifo fifo = make();
+      if (fifo.readFd() < 0) {
+        // Starts make their own, or fall back and say so; trying again at once would only spin.
+        LockSupport.parkNanos(this, GATHER_NANOS);
+        return;
+      }
+      if (!ready.offer(fifo)) {
+        discard(fifo);
+      }
+    }
+  }
+
+  private void unlinkRetired() {
+    Queue<String> batch = new ArrayDeque<>();
+    retired.drainTo(batch);
+    batch.forEach(Posix::unlink);
+  }
+
+  private static void discard(Fifo fifo) {
+    fifo.closeEnds();
+    if (fifo.path() != null) {
+      Posix.unlink(fifo.path());
+    }
+  }
+
+  /// Waits for the background thread and removes every FIFO that no process has.
+  @Override
+  public void close() {
+    closed = true;
+    LockSupport.unpark(upkeep);
+    boolean interrupted = false;
+    while (upkeep.isAlive()) {
+      try {
+        upkeep.join();
+      } catch (InterruptedException again) {
+        interrupted = true;
+      }
+    }
+    for (Fifo fifo = ready.poll(); fifo != null; fifo = ready.poll()) {
+      discard(fifo);
+    }
+    unlinkRetired();
+    directory.removeIfEmpty();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
