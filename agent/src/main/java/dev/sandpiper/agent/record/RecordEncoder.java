@@ -112,6 +112,11 @@ final class RecordEncoder {
     return textBytes;
   }
 
+  /// What a text takes at most: a character is three bytes, or six escaped.
+  private static int room(String text, int most) {
+    return (int) Math.min(most, (long) text.length() * JsonText.MAX_GROWTH);
+  }
+
   private int room(byte[] raw, int from, int to) {
     int length = to - from;
     if (length <= RESERVE_UNMEASURED) {
@@ -124,7 +129,7 @@ final class RecordEncoder {
 
   /// The one record that tells of a reached cap.
   void truncated(Subject subject, StreamName stream, Instant at, long seq) {
-    begin(subject, at, "WARN", "process_output");
+    begin(subject, at, "WARN", "process_output", 0);
     out.field("pid", subject.pid());
     out.field("stream", stream.text(), FRAME);
     out.field("message", TRUNCATED, FRAME);
@@ -133,7 +138,7 @@ final class RecordEncoder {
   }
 
   void missed(Subject subject, StreamName stream, long start, long end, Instant at, long seq) {
-    begin(subject, at, "WARN", "records_missed");
+    begin(subject, at, "WARN", "records_missed", 0);
     out.field("pid", subject.pid());
     out.field("stream", stream.text(), FRAME);
     out.field(
@@ -149,15 +154,20 @@ final class RecordEncoder {
 
   /// The output of a process cannot be read any more; what is missing is not known.
   void unreadable(Subject subject, String why, Instant at, long seq) {
-    begin(subject, at, "ERROR", "records_missed");
+    begin(subject, at, "ERROR", "records_missed", room(why, MOST_TEXT));
     out.field("pid", subject.pid());
-    out.field("message", "the rest of the output cannot be recorded: " + why, MOST_TEXT);
+    out.field("message", "the rest of the output cannot be recorded: " + why, MOST_TEXT + FRAME / 2);
     identity(subject);
     finish(seq);
   }
 
   void started(Subject subject, ProcessFacts facts) {
-    begin(subject, facts.startedAt(), "INFO", "process_start");
+    begin(
+        subject,
+        facts.startedAt(),
+        "INFO",
+        "process_start",
+        room(facts.command(), MOST_TEXT) + room(facts.user(), MOST_ID));
     out.field("pid", subject.pid());
     out.field("message", "Process with pid " + subject.pid() + " started", FRAME);
     identity(subject);
@@ -171,15 +181,20 @@ final class RecordEncoder {
   }
 
   void ended(Subject subject, EndFacts facts) {
-    begin(subject, facts.endedAt(), "INFO", "process_end");
+    var error = facts.error() == null ? "" : facts.error();
+    begin(
+        subject,
+        facts.endedAt(),
+        "INFO",
+        "process_end",
+        room(facts.status(), MOST_TEXT) + room(error, MOST_TEXT));
     out.field("pid", subject.pid());
     out.field("message", "Process with pid " + subject.pid() + " ended", FRAME);
     identity(subject);
     out.field("exit_code", facts.exitCode());
     out.field("exited", facts.exited() ? "true" : "false", FRAME);
     out.field("status", facts.status(), MOST_TEXT);
-    var error = facts.error();
-    if (error != null && !error.isEmpty()) {
+    if (!error.isEmpty()) {
       out.field("error", error, MOST_TEXT);
     }
     out.field("stdout_bytes", facts.stdoutBytes());
@@ -199,10 +214,13 @@ final class RecordEncoder {
     finish();
   }
 
-  private void begin(Subject subject, Instant at, String level, String eventType) {
-    int named = subject.processId().length() + (subject.tag() == null ? 0 : MOST_TAG);
-    // At most three long texts are in one record.
-    out.begin(FRAME + named + 3 * MOST_TEXT);
+  private void begin(Subject subject, Instant at, String level, String eventType, int room) {
+    var tag = subject.tag();
+    out.begin(
+        FRAME
+            + room(subject.processId(), MOST_ID)
+            + (tag == null ? 0 : room(tag, MOST_TAG))
+            + room);
     head(at, level, "process", eventType);
   }
 

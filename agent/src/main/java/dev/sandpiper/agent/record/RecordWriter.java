@@ -118,9 +118,9 @@ public final class RecordWriter implements AutoCloseable {
     output.giveUpAfter(limit);
     wake();
     LockSupport.unpark(thread);
-    boolean done = false;
+    boolean done = !thread.isAlive();
     try {
-      done = thread.join(limit.plus(GATHER));
+      done = done || thread.join(limit.plus(GATHER));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -154,6 +154,8 @@ public final class RecordWriter implements AutoCloseable {
       }
       buffer.flush();
       if (last) {
+        tellDrops(); // of what was lost before the batch that has just left
+        buffer.flush();
         if (!output.finish()) {
           drops.add(new RecordDrops.Counts(1, 0, 0)); // a line that was begun
         }
