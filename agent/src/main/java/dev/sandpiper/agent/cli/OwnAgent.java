@@ -61,20 +61,29 @@ final class OwnAgent implements Closeable {
       throw new IOException("no agent answers, and " + program + " is no program that starts one");
     }
     for (var attempt = 1; ; attempt++) {
+      var url = AgentUrl.local(freePort());
       try {
-        return startOnce(program, records);
+        return start(program, url, records);
       } catch (IOException e) {
-        if (attempt == TRIES) {
+        if (attempt == TRIES || !taken(url)) {
           throw e;
         }
       }
     }
   }
 
-  private static OwnAgent startOnce(Path program, Optional<Consumer<String>> records)
+  private static boolean taken(AgentUrl url) {
+    try {
+      HttpConnection.open(url, PROBE_TIMEOUT).close();
+      return true;
+    } catch (IOException _) {
+      return false;
+    }
+  }
+
+  private static OwnAgent start(Path program, AgentUrl url, Optional<Consumer<String>> records)
       throws IOException {
     var directory = Files.createTempDirectory("sandpiper-run-");
-    var url = AgentUrl.local(freePort());
     var errors = directory.resolve("stderr").toFile();
     var builder =
         new ProcessBuilder(

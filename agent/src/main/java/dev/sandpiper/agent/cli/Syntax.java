@@ -112,9 +112,11 @@ final class Syntax {
     var spec =
         command("serve", "Be the agent: listen, run commands, print records on standard output.");
     spec.usageMessage()
+        .customSynopsis("sandpiper serve [OPTIONS]")
         .footer(
             "",
-            "Each option can also be set by the environment variable named with it; the option wins.",
+            "Each option can also be set by the environment variable named with it; the option is taken",
+            "before it.",
             "Sizes take B, KiB, MiB, GiB or TiB; times take ms, s, m, h or d.");
     for (var setting : program.settings()) {
       var option =
@@ -158,13 +160,16 @@ final class Syntax {
     spec.usageMessage()
         .footer(
             "",
-            "Without --url and --port, and without SANDPIPER_URL, the agent at 127.0.0.1 on SANDPIPER_PORT or "
+            "Without --url, --port and SANDPIPER_URL, the agent on port SANDPIPER_PORT (default: "
                 + AgentUrl.DEFAULT_PORT
-                + " is used,",
-            "or, when none answers there, one that is started for this command and stopped after it.",
+                + ")",
+            "of 127.0.0.1 is used or, when none answers there, one that is started for this command",
+            "and stopped after it.",
             "",
-            "Exit code: the command's own; 128+N when signal N ended it; 124 when the time limit elapsed;",
-            "125 when the agent failed or was not found; 126 or 127 when the command cannot be run or was not found.");
+            "Exit code: the command's own; 128+N when signal N ended it; 124 when the time limit",
+            "elapsed; 125 when the agent failed or was not found; 126 when the command cannot be",
+            "executed; 127 when it was not found.")
+        .customSynopsis("sandpiper run [OPTIONS] [--] COMMAND [ARGUMENT...]");
     spec.addOption(text("--url", "URL", "The agent's address, such as http://127.0.0.1:49983."));
     spec.addOption(text("--port", "NUMBER", "The agent's port on 127.0.0.1."));
     spec.addOption(text("--user", "NAME", "Run as this user (default: the agent's default user)."));
