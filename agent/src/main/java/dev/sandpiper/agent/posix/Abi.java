@@ -57,6 +57,7 @@ final class Abi {
   static final int IOPRIO_SET = pick(251, 30);
   static final int STATFS = pick(137, 43);
   static final int LSEEK = pick(8, 62);
+  static final int PPOLL = pick(271, 73);
 
   // One number everywhere since Linux 5.1.
   static final int PIDFD_SEND_SIGNAL = 424;

@@ -88,6 +88,26 @@ public final class Posix {
     return Kernel.syscall(Abi.LSEEK, fd, offset, whence);
   }
 
+  /// Events of {@link #poll}.
+  public static final int POLLIN = 1;
+
+  public static final int POLLOUT = 4;
+  public static final int POLLERR = 8;
+  public static final int POLLHUP = 16;
+
+  /// poll(2) of one descriptor without waiting: the events that are there now, 0 for none.
+  public static int poll(int fd, int events) {
+    Scratch scratch = Scratch.mine();
+    MemorySegment memory = scratch.struct; // struct pollfd, and a struct timespec of zero behind it
+    memory.set(JAVA_INT, 0, fd);
+    memory.set(JAVA_INT, 4, events & 0xFFFF); // the upper half becomes revents
+    memory.set(JAVA_LONG, 16, 0);
+    memory.set(JAVA_LONG, 24, 0);
+    long address = memory.address();
+    int ready = (int) Kernel.syscall(scratch, Abi.PPOLL, address, 1, address + 16, 0, 0, 0);
+    return ready <= 0 ? ready : memory.get(JAVA_INT, 4) >>> 16;
+  }
+
   /// fcntl(2), commands with an integer argument.
   public static int fcntl(int fd, int command, long argument) {
     return (int) Kernel.syscall(Abi.FCNTL, fd, command, argument);
