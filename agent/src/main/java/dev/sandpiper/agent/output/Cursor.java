@@ -81,6 +81,11 @@ public interface Cursor extends AutoCloseable {
   /// The next offset of a stream at this cursor.
   long offset(StreamName stream);
 
+  /// Whether pieces of one stream that follow each other come as one [Step.Data], with time and order of the first. On from the
+  /// start for [Promise#EVERYTHING], whose readers want few large messages; off for [Promise#BEST_EFFORT], whose readers want
+  /// to know when each piece was printed.
+  default void joinRuns(boolean join) {}
+
   /// Sets what is called, once per [Step.Idle], when there is more. On the pipe loop or on the thread that changed the log; it
   /// must be cheap and wait for nothing. To be set before the first [#peek].
   void onWake(Runnable wake);

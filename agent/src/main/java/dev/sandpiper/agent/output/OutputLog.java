@@ -1,80 +1,599 @@
 package dev.sandpiper.agent.output;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Everything that one process printed. Thread-safe.
-@SuppressWarnings("DoNotCallSuggester")
+///
+/// The pipe loop is the only one that changes what is in it; readers come on any thread. Lock order: this monitor, then a
+/// segment's. Neither I/O nor callbacks happen under this monitor.
 public final class OutputLog {
-  OutputLog() {}
+  /// Two empty pipes of 256 KiB after one another, and again: more than any stream can hold at one moment.
+  static final int DRAIN_BYTES = 1024 * 1024;
+
+  private static final LogCursor[] NO_CURSORS = {};
+
+  final OutputStore store;
+  private final String processId;
+
+  /// By [StreamName#number]; null for a stream that the process does not have.
+  private final @Nullable StreamLog[] streams = new @Nullable StreamLog[StreamName.COUNT];
+
+  /// Null until the first byte.
+  private @Nullable Index index;
+
+  /// Replaced, never changed.
+  private LogCursor[] cursors = NO_CURSORS;
+
+  /// Ends of the streams at the end of the process; null before.
+  private long @Nullable [] mark;
+
+  private long retained;
+  private boolean finishAsked;
+  private boolean deleted;
+  private boolean crashExact = true;
+  private @Nullable List<Runnable> drainedListeners;
+
+  /// Held back by a reader; null while not. Written on the pipe loop.
+  volatile @Nullable Hold hold;
+
+  OutputLog(OutputStore store, String processId, Set<StreamName> names) {
+    this.store = store;
+    this.processId = processId;
+    for (StreamName name : names) {
+      streams[name.number] = new StreamLog(name);
+    }
+  }
 
   public String processId() {
-    throw new UnsupportedOperationException();
+    return processId;
   }
 
   public Set<StreamName> streams() {
-    throw new UnsupportedOperationException();
+    Set<StreamName> names = EnumSet.noneOf(StreamName.class);
+    for (StreamLog stream : streams) {
+      if (stream != null) {
+        names.add(stream.name);
+      }
+    }
+    return Collections.unmodifiableSet(names);
   }
 
   /// Takes over the source of a stream; from now on its bytes go into the log. Any thread.
   public void attach(StreamName stream, OutputSource source) {
-    throw new UnsupportedOperationException();
+    StreamLog target = stream(stream);
+    store.runInLoop(() -> startPump(target, source));
   }
 
-  /// Moves what is readable now into the log, at most 1 MiB per stream. On the pipe loop only. Returns whether nothing
-  /// readable is left: false when the bound was hit, or a reader holds the process.
+  private void startPump(StreamLog stream, OutputSource source) {
+    Pump pump = new Pump(this, stream, source);
+    if (deleted() || stream.pump != null || !isOpen(stream)) {
+      pump.closeSource();
+      if (stream.pump != null) {
+        throw new IllegalStateException(
+            "%s of process %s has a source already".formatted(stream.name.text(), processId));
+      }
+      return;
+    }
+    stream.pump = pump;
+    pump.start();
+  }
+
+  /// Moves what is readable now into the log, at most 1 MiB per stream. On the pipe loop only. Returns whether nothing readable
+  /// is left: false when the bound was hit, or a reader holds the process.
   public boolean drainNow() {
-    throw new UnsupportedOperationException();
+    boolean clear = true;
+    for (StreamLog stream : streams) {
+      if (stream != null && stream.pump != null) {
+        clear &= stream.pump.drain(DRAIN_BYTES);
+      }
+    }
+    return clear;
   }
 
   /// Whether every holder of every stream has closed it, and all bytes are in the log.
-  public boolean drained() {
-    throw new UnsupportedOperationException();
+  public synchronized boolean drained() {
+    for (StreamLog stream : streams) {
+      if (stream != null && stream.open) {
+        return false;
+      }
+    }
+    return true;
   }
 
-  /// Calls `listener` once, on the pipe loop, when the log is drained (at once if it is).
+  /// Calls `listener` once, on the pipe loop, when the log is drained (soon, if it is).
   public void onDrained(Runnable listener) {
-    throw new UnsupportedOperationException();
+    synchronized (this) {
+      if (!drained()) {
+        if (drainedListeners == null) {
+          drainedListeners = new ArrayList<>(1);
+        }
+        drainedListeners.add(listener);
+        return;
+      }
+    }
+    store.runInLoop(listener);
   }
 
   /// Puts the end of the process here: after every byte that is in the log now. Once; later calls have no effect. Any thread.
   public void markEnd() {
-    throw new UnsupportedOperationException();
+    List<LogCursor> wake;
+    synchronized (this) {
+      if (mark != null) {
+        return;
+      }
+      mark = ends();
+      if (index != null) {
+        index.seal();
+      }
+      wake = disarmed();
+    }
+    wake(wake);
+  }
+
+  /// Whether the end of the process is marked.
+  public synchronized boolean marked() {
+    return mark != null;
   }
 
   /// The first offset of a stream that is still kept.
-  public long startOffset(StreamName stream) {
-    throw new UnsupportedOperationException();
+  public synchronized long startOffset(StreamName stream) {
+    return stream(stream).start;
   }
 
   /// Bytes printed to a stream so far.
-  public long endOffset(StreamName stream) {
-    throw new UnsupportedOperationException();
+  public synchronized long endOffset(StreamName stream) {
+    return stream(stream).end;
+  }
+
+  /// Bytes kept in files now, over all streams.
+  public synchronized long retainedBytes() {
+    return retained;
   }
 
   /// A new reader.
   ///
   /// @throws IllegalArgumentException when an offset of `from` lies beyond the end of its stream
   public Cursor cursor(Position from, Promise promise) {
-    throw new UnsupportedOperationException();
+    synchronized (this) {
+      long[] position =
+          switch (from) {
+            case Position.Beginning() -> new long[StreamName.COUNT];
+            case Position.Now() -> ends();
+            case Position.Offsets offsets -> checked(offsets);
+          };
+      // The last entry may still grow, so a reader that begins behind it looks at it first.
+      long order =
+          index == null
+              ? 0
+              : from instanceof Position.Now
+                  ? Math.max(index.first(), index.count() - 1)
+                  : index.begin(position);
+      LogCursor cursor = new LogCursor(this, promise, position, order);
+      cursors = Arrays.copyOf(cursors, cursors.length + 1);
+      cursors[cursors.length - 1] = cursor;
+      return cursor;
+    }
+  }
+
+  private long[] checked(Position.Offsets offsets) {
+    long[] position = new long[StreamName.COUNT];
+    for (StreamLog stream : streams) {
+      if (stream != null) {
+        long offset = offsets.of(stream.name);
+        if (offset > stream.end) {
+          throw new IllegalArgumentException(
+              "offset %d lies beyond the end of %s, which is at %d"
+                  .formatted(offset, stream.name.text(), stream.end));
+        }
+        position[stream.name.number] = offset;
+      }
+    }
+    return position;
   }
 
   /// Whether every byte went straight from pipe to file in the kernel, so that a crash of the agent loses none.
-  public boolean crashExact() {
-    throw new UnsupportedOperationException();
+  public synchronized boolean crashExact() {
+    return crashExact;
   }
 
-  /// The index when it is small enough for the process's end entry in the journal, else empty: then it is in files of its own.
-  public byte[] smallIndex() {
-    throw new UnsupportedOperationException();
+  /// The index when it is small enough for the process's end entry in the journal, else empty: then it is in files of its own
+  /// once the log is finished.
+  public synchronized byte[] smallIndex() {
+    return index == null ? new byte[0] : SmallIndex.encode(index);
   }
 
-  /// The process has ended. Once the log is drained too it counts as finished: kept, and the first to be evicted.
+  /// The process has ended. Once the log is drained too it counts as finished: kept, and the first to be evicted. Any thread.
   public void finish() {
-    throw new UnsupportedOperationException();
+    synchronized (this) {
+      if (finishAsked) {
+        return;
+      }
+      finishAsked = true;
+    }
+    store.runInLoop(this::finishIfDrained);
+  }
+
+  private void finishIfDrained() {
+    synchronized (this) {
+      if (!finishAsked || deleted || !drained()) {
+        return;
+      }
+    }
+    writeIndex(true);
+    store.finished(this);
   }
 
   /// Removes the log and its files. Its readers are told of a gap up to the end. Any thread.
   public void delete() {
-    throw new UnsupportedOperationException();
+    store.forget(this);
+    store.runInLoop(this::deleteNow);
+  }
+
+  // --- What follows is for this package. On the pipe loop unless said otherwise. ---
+
+  void deleteNow() {
+    List<IndexPart> parts;
+    synchronized (this) {
+      if (deleted) {
+        return;
+      }
+      deleted = true;
+      parts = index == null ? List.of() : index.removeParts();
+      index = null;
+    }
+    for (StreamLog stream : streams) {
+      if (stream != null && stream.pump != null) {
+        stream.pump.stop();
+        stream.pump = null;
+      }
+    }
+    while (dropOldest() > 0) {
+      // Each turn takes one file.
+    }
+    removeFiles(parts);
+    List<LogCursor> wake;
+    synchronized (this) {
+      for (StreamLog stream : streams) {
+        if (stream != null) {
+          stream.open = false;
+        }
+      }
+      wake = disarmed();
+    }
+    wake(wake);
+    tellDrained();
+  }
+
+  /// Leaves everything as it is on disk and lets the descriptors go.
+  void detach() {
+    for (StreamLog stream : streams) {
+      if (stream != null && stream.pump != null) {
+        stream.pump.stop();
+        stream.pump = null;
+        seal(stream);
+      }
+    }
+    writeIndex(true);
+  }
+
+  /// Makes the active segment an ordinary one.
+  void seal(StreamLog stream) {
+    Segment active = stream.active;
+    if (active != null) {
+      stream.active = null;
+      active.release();
+    }
+  }
+
+  void begin(StreamLog stream, Segment segment) {
+    seal(stream);
+    synchronized (this) {
+      stream.add(segment);
+      stream.active = segment;
+    }
+  }
+
+  String path(StreamLog stream) {
+    return store.path(FileName.segment(processId, stream.name, stream.end));
+  }
+
+  /// `bytes` more are in the active segment.
+  void grew(StreamLog stream, long bytes) {
+    List<LogCursor> wake;
+    boolean full;
+    long micros = store.clock.micros();
+    synchronized (this) {
+      if (stream.active == null) {
+        throw new IllegalStateException("grew without a segment");
+      }
+      stream.active.length += bytes;
+      stream.end += bytes;
+      retained += bytes;
+      full = indexed(stream, micros);
+      wake = disarmed();
+    }
+    store.grew(bytes);
+    if (full) {
+      writeIndex(false);
+    }
+    wake(wake);
+  }
+
+  /// `bytes` more were printed and could not be kept: a gap up to the end of the stream. Its segments are gone already.
+  void lost(StreamLog stream, long bytes) {
+    List<LogCursor> wake;
+    boolean full;
+    long micros = store.clock.micros();
+    synchronized (this) {
+      stream.end += bytes;
+      stream.start = stream.end;
+      full = indexed(stream, micros);
+      wake = disarmed();
+    }
+    store.counters().droppedBytes.add(bytes);
+    if (full) {
+      writeIndex(false);
+    }
+    wake(wake);
+  }
+
+  private boolean indexed(StreamLog stream, long micros) {
+    if (index == null) {
+      index = new Index();
+    }
+    index.append(stream.name, stream.end, micros);
+    return index.isFull();
+  }
+
+  private void writeIndex(boolean all) {
+    IndexPart part;
+    long[] batch;
+    synchronized (this) {
+      if (index == null || index.inMemory() == 0) {
+        return;
+      }
+      if (all && !index.hasParts() && SmallIndex.fits(index)) {
+        return; // It goes into the journal.
+      }
+      part = index.partForBatch();
+      batch = index.batch(all);
+    }
+    long result = part.write(store.path(FileName.index(processId, part.first)), batch);
+    List<IndexPart> gone;
+    synchronized (this) {
+      if (index == null) {
+        return;
+      }
+      if (result == 0) {
+        index.written(part, batch);
+        gone = index.prune(starts(), store.maxIndexParts());
+      } else {
+        gone = new ArrayList<>(index.lost(batch));
+        gone.add(part);
+      }
+    }
+    if (result != 0) {
+      store.indexFailed(this, result);
+    }
+    removeFiles(gone);
+  }
+
+  private void removeFiles(List<IndexPart> parts) {
+    for (IndexPart part : parts) {
+      store.remove(FileName.index(processId, part.first));
+    }
+  }
+
+  /// A stream has got its last byte.
+  void ended(StreamLog stream) {
+    seal(stream);
+    List<LogCursor> wake;
+    boolean all;
+    synchronized (this) {
+      stream.open = false;
+      stream.pump = null;
+      all = drained();
+      wake = all ? disarmed() : List.of();
+    }
+    wake(wake);
+    if (all) {
+      tellDrained();
+      finishIfDrained();
+    }
+  }
+
+  private void tellDrained() {
+    List<Runnable> listeners;
+    synchronized (this) {
+      listeners = drainedListeners == null ? List.of() : drainedListeners;
+      drainedListeners = null;
+    }
+    listeners.forEach(Runnable::run);
+  }
+
+  /// The stream whose oldest segment is the oldest of this log: the one whose first byte was printed first, as near as the
+  /// position within the stream tells. Null when nothing is kept.
+  @Nullable StreamLog streamOfOldest() {
+    synchronized (this) {
+      StreamLog best = null;
+      long bestNumber = Long.MAX_VALUE;
+      for (StreamLog stream : streams) {
+        Segment oldest = stream == null ? null : stream.oldest();
+        // A sealed one before an active one: a stream that printed little keeps its few bytes.
+        if (stream != null && oldest != null) {
+          long number = (oldest == stream.active ? 1L << 62 : 0) + oldest.number();
+          if (number < bestNumber) {
+            best = stream;
+            bestNumber = number;
+          }
+        }
+      }
+      return best;
+    }
+  }
+
+  /// Drops the oldest segment, whoever still wants it. Returns the bytes that are gone; 0 when there was none.
+  long dropOldest() {
+    StreamLog stream = streamOfOldest();
+    if (stream == null) {
+      return 0;
+    }
+    Segment oldest = stream.oldest();
+    if (oldest == null) {
+      return 0;
+    }
+    if (oldest == stream.active) {
+      seal(stream);
+    }
+    long bytes;
+    List<IndexPart> parts;
+    synchronized (this) {
+      stream.removeOldest();
+      bytes = oldest.length;
+      retained -= bytes;
+      parts = index == null ? List.of() : index.prune(starts(), Integer.MAX_VALUE);
+    }
+    oldest.drop();
+    removeFiles(parts);
+    store.dropped(bytes);
+    return Math.max(bytes, 1);
+  }
+
+  /// Any thread.
+  synchronized long retained() {
+    return retained;
+  }
+
+  synchronized void notCrashExact() {
+    crashExact = false;
+  }
+
+  // --- Any thread, under the monitor. ---
+
+  StreamLog stream(StreamName name) {
+    StreamLog stream = streams[name.number];
+    if (stream == null) {
+      throw new IllegalArgumentException(
+          "process %s has no stream %s".formatted(processId, name.text()));
+    }
+    return stream;
+  }
+
+  @Nullable StreamLog[] all() {
+    return streams;
+  }
+
+  @Nullable Index index() {
+    return index;
+  }
+
+  long @Nullable [] mark() {
+    return mark;
+  }
+
+  private synchronized boolean deleted() {
+    return deleted;
+  }
+
+  private synchronized boolean isOpen(StreamLog stream) {
+    return stream.open;
+  }
+
+  synchronized LogCursor[] cursors() {
+    return cursors;
+  }
+
+  private long[] ends() {
+    long[] ends = new long[StreamName.COUNT];
+    for (StreamLog stream : streams) {
+      if (stream != null) {
+        ends[stream.name.number] = stream.end;
+      }
+    }
+    return ends;
+  }
+
+  private long[] starts() {
+    long[] starts = new long[StreamName.COUNT];
+    Arrays.fill(starts, Long.MAX_VALUE); // a stream that there is not holds no entry back
+    for (StreamLog stream : streams) {
+      if (stream != null) {
+        starts[stream.name.number] = stream.start;
+      }
+    }
+    return starts;
+  }
+
+  /// The readers that wait, no longer armed.
+  private List<LogCursor> disarmed() {
+    List<LogCursor> waiting = List.of();
+    for (LogCursor cursor : cursors) {
+      if (cursor.disarm()) {
+        if (cursors.length == 1) {
+          return List.of(cursor);
+        }
+        if (waiting.isEmpty()) {
+          waiting = new ArrayList<>(cursors.length);
+        }
+        waiting.add(cursor);
+      }
+    }
+    return waiting;
+  }
+
+  private void wake(List<LogCursor> readers) {
+    for (LogCursor reader : readers) {
+      reader.wake();
+    }
+  }
+
+  /// Any thread.
+  void remove(LogCursor cursor) {
+    synchronized (this) {
+      List<LogCursor> left = new ArrayList<>(List.of(cursors));
+      left.remove(cursor);
+      cursors = left.isEmpty() ? NO_CURSORS : left.toArray(NO_CURSORS);
+    }
+    Hold held = hold;
+    if (held != null) {
+      held.lookAgain(); // If it was this reader, the process goes on.
+    }
+  }
+
+  // --- What an earlier agent left. ---
+
+  void restore(StreamName name, List<Segment> found, long knownEnd) {
+    StreamLog stream = stream(name);
+    synchronized (this) {
+      stream.open = false;
+      for (Segment segment : found) {
+        stream.add(segment);
+        retained += segment.length;
+        stream.end = segment.end();
+      }
+      if (found.isEmpty()) {
+        stream.end = knownEnd;
+      }
+      stream.start = found.isEmpty() ? stream.end : found.getFirst().start;
+    }
+  }
+
+  void restore(@Nullable Index found) {
+    synchronized (this) {
+      index = found;
+      mark = ends();
+      finishAsked = true;
+      for (StreamLog stream : streams) {
+        if (stream != null) {
+          stream.open = false;
+        }
+      }
+    }
   }
 }
