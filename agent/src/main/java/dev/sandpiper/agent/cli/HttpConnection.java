@@ -64,7 +64,8 @@ final class HttpConnection implements Closeable {
     return reusable;
   }
 
-  /// Sends one request and reads the head of its answer, waiting at most `silence` for each byte of it and of its body.
+  /// Sends one request and reads the head of its answer, waiting at most `silence` for each byte of it and of its body
+  /// (zero: for ever).
   Response send(
       String method, String path, Map<String, String> headers, byte[] body, Duration silence)
       throws IOException {

@@ -2,12 +2,15 @@ package dev.sandpiper.agent.cli;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 
 /// Copies standard input to the process, piece by piece, and then closes the process's. A piece is sent when the one
 /// before was taken, so no more than one is held here however slowly the command reads.
 final class InputForwarder {
   // PIPE_BUF: a pipe takes as much at once or nothing, so a piece that timed out may be sent again.
   private static final int PIECE_BYTES = 4096;
+  private static final long PAUSE_NANOS = Duration.ofMillis(50).toNanos();
 
   private final ProcessClient client;
   private final int pid;
@@ -30,7 +33,7 @@ final class InputForwarder {
     var piece = new byte[PIECE_BYTES];
     try {
       for (var count = in.read(piece); count >= 0; count = in.read(piece)) {
-        client.sendInput(pid, piece, count);
+        send(piece, count);
       }
       client.closeStdin(pid);
     } catch (ApiException e) {
@@ -41,6 +44,24 @@ final class InputForwarder {
       }
     } catch (IOException e) {
       console.complain("standard input was not passed on: " + e.getMessage());
+    }
+  }
+
+  // An agent answers a write that a command does not read for long: here that is no reason to give
+  // up.
+  private void send(byte[] piece, int count) throws IOException, ApiException {
+    while (true) {
+      try {
+        client.sendInput(pid, piece, count);
+        return;
+      } catch (ApiException e) {
+        switch (e.code()) {
+          case "deadline_exceeded" -> {} // it waited already
+          case "resource_exhausted" ->
+              LockSupport.parkNanos(PAUSE_NANOS); // others' input waits before this
+          default -> throw e;
+        }
+      }
     }
   }
 }

@@ -30,6 +30,7 @@ final class ProcessClient implements Closeable {
   private static final String SERVICE = "/process.Process/";
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration UNARY_TIMEOUT = Duration.ofSeconds(60);
+  private static final Duration FOR_EVER = Duration.ZERO;
 
   // An event comes at least this often, else the agent or the way to it is gone.
   private static final int KEEPALIVE_SECONDS = 20;
@@ -83,9 +84,11 @@ final class ProcessClient implements Closeable {
     }
   }
 
+  /// Answered when the process has taken the input, which may be never.
   void sendInput(int pid, byte[] bytes, int length) throws IOException, ApiException {
     call(
         "SendInput",
+        FOR_EVER,
         SendInputRequest.newBuilder()
             .setProcess(selector(pid))
             .setInput(ProcessInput.newBuilder().setStdin(ByteString.copyFrom(bytes, 0, length)))
@@ -93,13 +96,17 @@ final class ProcessClient implements Closeable {
   }
 
   void closeStdin(int pid) throws IOException, ApiException {
-    call("CloseStdin", CloseStdinRequest.newBuilder().setProcess(selector(pid)).build());
+    call(
+        "CloseStdin",
+        UNARY_TIMEOUT,
+        CloseStdinRequest.newBuilder().setProcess(selector(pid)).build());
   }
 
   /// `signal` is the kernel's number; an agent may know SIGTERM and SIGKILL only (then: `unimplemented`).
   void sendSignal(int pid, int signal) throws IOException, ApiException {
     call(
         "SendSignal",
+        UNARY_TIMEOUT,
         SendSignalRequest.newBuilder().setProcess(selector(pid)).setSignalValue(signal).build());
   }
 
@@ -107,7 +114,7 @@ final class ProcessClient implements Closeable {
     return ProcessSelector.newBuilder().setPid(pid).build();
   }
 
-  private synchronized void call(String method, MessageLite request)
+  private synchronized void call(String method, Duration silence, MessageLite request)
       throws IOException, ApiException {
     var connection = connection();
     try {
@@ -117,7 +124,7 @@ final class ProcessClient implements Closeable {
               SERVICE + method,
               Map.of("Content-Type", "application/proto", "Connect-Protocol-Version", "1"),
               request.toByteArray(),
-              UNARY_TIMEOUT);
+              silence);
       var body = response.body().readNBytes(MAX_ENVELOPE_BYTES);
       if (response.status() != OK) {
         throw ApiException.ofBody(response.status(), new String(body, StandardCharsets.UTF_8));

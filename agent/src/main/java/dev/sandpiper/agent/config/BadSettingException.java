@@ -11,6 +11,11 @@ public final class BadSettingException extends Exception {
     super(String.join("\n", problems));
   }
 
+  /// For a start that fails for what a setting names: `problem` says which setting, path or address, and what is wrong.
+  public BadSettingException(String problem) {
+    super(problem);
+  }
+
   /// For values that are good each by itself but not together, or that turn out to be unusable, such as a missing
   /// file: `what` follows the setting's name, as in `--tls-key: is given without --tls-cert`.
   public static BadSettingException of(Setting<?> setting, String what) {

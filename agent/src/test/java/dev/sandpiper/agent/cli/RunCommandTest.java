@@ -179,6 +179,23 @@ class RunCommandTest {
   }
 
   @Test
+  void inputThatTimedOutIsSentAgain() throws Exception {
+    var start = Wire.response(Wire.body(List.of(Wire.start(7)), "").substring(0, 11));
+    var open = start.substring(0, start.size() - "0\r\n\r\n".length());
+    var error = "{\"code\":\"deadline_exceeded\",\"message\":\"took 0 of 2 bytes\"}";
+    var late =
+        "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: " + error.length() + "\r\n\r\n" + error;
+    try (var server =
+        new ScriptedServer(Answer.of(open), Answer.of(late), Answer.of(OK), Answer.of(OK))) {
+      Thread.ofVirtual().start(() -> run(server.url(), "hi", out));
+      server.request();
+      var first = server.request();
+      assertThat(server.request().body()).isEqualTo(first.body());
+      assertThat(server.request().head()).startsWith("POST /process.Process/CloseStdin ");
+    }
+  }
+
+  @Test
   void commandGetsSigpipeWhenNobodyReads() throws Exception {
     var broken =
         new OutputStream() {
