@@ -1,0 +1,361 @@
+package dev.sandpiper.agent.http;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
+import io.netty.handler.codec.http2.Http2Connection.PropertyKey;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionDecoder;
+import io.netty.handler.codec.http2.Http2ConnectionEncoder;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2FrameAdapter;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2Stream;
+import io.netty.util.concurrent.Future;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// One HTTP/2 connection: an exchange for each stream.
+///
+/// Netty keeps the protocol: HPACK, stream states, flow-control windows, and its limits on resets, empty frames and
+/// queued control frames (attacks by cheap frames). What a handler has not asked for is not given back to the window,
+/// so a stream holds at most one window in memory.
+final class Http2Connection extends Http2ConnectionHandler implements ServerConnection {
+  private static final int STREAM_WINDOW_BYTES = 1024 * 1024;
+  private static final int CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+  private static final int INITIAL_WINDOW_BYTES = 65_535; // RFC 9113, 6.9.2
+  private static final int FRAME_BYTES = 64 * 1024;
+
+  /// A client that cancels all its calls is no attack; a rapid reset attack sends thousands a second.
+  private static final int MAX_RESETS = 2000;
+
+  private static final int MAX_RESETS_SECONDS = 10;
+  private static final int FLUSH_BYTES = 64 * 1024;
+
+  private final HttpSettings settings;
+  private final HttpHandler handler;
+  private final boolean secure;
+  private final PropertyKey exchangeKey;
+  private @Nullable ChannelHandlerContext context;
+  private int unflushed;
+  private boolean flushScheduled;
+  private long idleSince = System.nanoTime();
+  private @Nullable Future<?> idleCheck;
+
+  static Http2Connection create(HttpSettings settings, HttpHandler handler, boolean secure) {
+    return new Builder(settings, handler, secure).build();
+  }
+
+  private Http2Connection(
+      Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings initial, Builder builder) {
+    super(decoder, encoder, initial);
+    this.settings = builder.settings;
+    this.handler = builder.handler;
+    this.secure = builder.secure;
+    this.exchangeKey = connection().newKey();
+    builder.frames.connection = this;
+    connection()
+        .addListener(
+            new Http2ConnectionAdapter() {
+              @Override
+              public void onStreamClosed(Http2Stream stream) {
+                Http2Exchange exchange = stream.getProperty(exchangeKey);
+                if (exchange != null) {
+                  exchange.peerGone();
+                }
+                if (connection().numActiveStreams() == 0) {
+                  idleSince = System.nanoTime();
+                }
+              }
+            });
+  }
+
+  HttpSettings settings() {
+    return settings;
+  }
+
+  boolean isSecure() {
+    return secure;
+  }
+
+  private ChannelHandlerContext context() {
+    ChannelHandlerContext ctx = context;
+    if (ctx == null) {
+      throw new IllegalStateException("not in a pipeline");
+    }
+    return ctx;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) throws Exception {
+    context = ctx;
+    super.handlerAdded(ctx);
+    decoder()
+        .flowController()
+        .incrementWindowSize(
+            connection().connectionStream(), CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES);
+    flushSoon(1);
+    scheduleIdleCheck(settings.idleTimeout().toNanos());
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) throws Exception {
+    if (idleCheck != null) {
+      idleCheck.cancel(false);
+    }
+    super.channelInactive(ctx);
+  }
+
+  @Override
+  protected void onConnectionError(
+      ChannelHandlerContext ctx, boolean outbound, Throwable cause, @Nullable Http2Exception http2) {
+    if (http2 == null) {
+      // Not the peer's breach of the protocol but an I/O error or a defect: nothing sensible can be sent.
+      var _ = ctx.close();
+      return;
+    }
+    super.onConnectionError(ctx, outbound, cause, http2);
+  }
+
+  // Requests.
+
+  private void begin(int streamId, Http2Headers from, boolean endOfStream) throws Http2Exception {
+    Http2Stream stream = connection().stream(streamId);
+    if (stream == null) {
+      return;
+    }
+    Http2Exchange known = stream.getProperty(exchangeKey);
+    if (known != null) {
+      known.offerEnd(neutral(from));
+      return;
+    }
+    CharSequence method = from.method();
+    CharSequence path = from.path();
+    if (method == null || path == null || path.length() == 0) {
+      throw Http2Exception.streamError(
+          streamId, Http2Error.PROTOCOL_ERROR, "a request needs :method and :path");
+    }
+    Headers headers = neutral(from);
+    CharSequence authority = from.authority();
+    if (authority != null && !headers.contains("host")) {
+      headers.addLowerCase("host", authority.toString());
+    }
+    Http2Exchange exchange =
+        new Http2Exchange(this, stream, context().channel(), method.toString(), path.toString(), headers);
+    stream.setProperty(exchangeKey, exchange);
+    if (path.length() > settings.maxUriBytes()) {
+      Responses.text(exchange, 414, "the path is longer than " + settings.maxUriBytes() + " bytes");
+      return;
+    }
+    try {
+      handler.handle(exchange);
+    } catch (Throwable e) {
+      exchange.fail(e);
+    }
+    if (endOfStream) {
+      exchange.offerEnd(new Headers());
+    }
+  }
+
+  private static Headers neutral(Http2Headers from) {
+    Headers headers = new Headers();
+    for (Map.Entry<CharSequence, CharSequence> entry : from) {
+      CharSequence name = entry.getKey();
+      if (name.length() > 0 && name.charAt(0) != ':') {
+        headers.addLowerCase(name.toString(), entry.getValue().toString());
+      }
+    }
+    return headers;
+  }
+
+  private static final class Frames extends Http2FrameAdapter {
+    @Nullable Http2Connection connection;
+
+    private Http2Connection connection() {
+      Http2Connection mine = connection;
+      if (mine == null) {
+        throw new IllegalStateException("a frame before the connection was built");
+      }
+      return mine;
+    }
+
+    @Override
+    public void onHeadersRead(
+        ChannelHandlerContext ctx, int streamId, Http2Headers headers, int padding, boolean endOfStream)
+        throws Http2Exception {
+      connection().begin(streamId, headers, endOfStream);
+    }
+
+    @Override
+    public void onHeadersRead(
+        ChannelHandlerContext ctx,
+        int streamId,
+        Http2Headers headers,
+        int streamDependency,
+        short weight,
+        boolean exclusive,
+        int padding,
+        boolean endOfStream)
+        throws Http2Exception {
+      connection().begin(streamId, headers, endOfStream);
+    }
+
+    @Override
+    public int onDataRead(
+        ChannelHandlerContext ctx, int streamId, ByteBuf data, int padding, boolean endOfStream) {
+      Http2Exchange exchange = connection().exchange(streamId);
+      int bytes = data.readableBytes();
+      if (exchange == null) {
+        return bytes + padding;
+      }
+      exchange.offer(data.retain());
+      if (endOfStream) {
+        exchange.offerEnd(new Headers());
+      }
+      return padding; // the data itself is given back to the window when it is taken
+    }
+
+    @Override
+    public void onRstStreamRead(ChannelHandlerContext ctx, int streamId, long errorCode) {
+      Http2Exchange exchange = connection().exchange(streamId);
+      if (exchange != null) {
+        exchange.peerGone();
+      }
+    }
+  }
+
+  private @Nullable Http2Exchange exchange(int streamId) {
+    Http2Stream stream = connection().stream(streamId);
+    return stream == null ? null : stream.getProperty(exchangeKey);
+  }
+
+  // Writing.
+
+  void consume(Http2Stream stream, int bytes) {
+    try {
+      if (decoder().flowController().consumeBytes(stream, bytes)) {
+        flushSoon(1);
+      }
+    } catch (Http2Exception e) {
+      onError(context(), true, e);
+    }
+  }
+
+  @CanIgnoreReturnValue
+  ChannelFuture writeHeaders(Http2Stream stream, Http2Headers headers, boolean endOfStream) {
+    ChannelFuture written =
+        encoder().writeHeaders(context(), stream.id(), headers, 0, endOfStream, context().newPromise());
+    flushSoon(1);
+    return written;
+  }
+
+  ChannelFuture writeData(Http2Stream stream, ByteBuf data, boolean endOfStream) {
+    int bytes = data.readableBytes();
+    ChannelFuture written =
+        encoder().writeData(context(), stream.id(), data, 0, endOfStream, context().newPromise());
+    flushSoon(bytes + 1);
+    return written;
+  }
+
+  void cancel(Http2Stream stream) {
+    var _ = resetStream(context(), stream.id(), Http2Error.CANCEL.code(), context().newPromise());
+    flushSoon(1);
+  }
+
+  /// RFC 9113, 8.1: the response is complete, the rest of the request is not wanted. Only once the response is on its
+  /// way: a reset discards what still waits for its window.
+  void resetAfter(ChannelFuture end, Http2Stream stream) {
+    end.addListener(
+        _ -> {
+          if (stream.state() != Http2Stream.State.CLOSED) {
+            var _ = resetStream(context(), stream.id(), Http2Error.NO_ERROR.code(), context().newPromise());
+            flushSoon(1);
+          }
+        });
+  }
+
+  void flushSoon(int bytes) {
+    unflushed += bytes;
+    if (unflushed >= FLUSH_BYTES) {
+      flushNow();
+    } else if (!flushScheduled) {
+      flushScheduled = true;
+      context().channel().eventLoop().execute(this::flushScheduled);
+    }
+  }
+
+  private void flushScheduled() {
+    flushScheduled = false;
+    flushNow();
+  }
+
+  private void flushNow() {
+    if (unflushed > 0) {
+      unflushed = 0;
+      flush(context());
+    }
+  }
+
+  // Ends of the connection.
+
+  /// Sends GOAWAY; closes when the running streams have ended, at the latest after the grace.
+  @Override
+  public void shutdown() {
+    ChannelHandlerContext ctx = context();
+    var _ = ctx.channel().close();
+  }
+
+  private void scheduleIdleCheck(long nanos) {
+    idleCheck = context().executor().schedule(this::checkIdle, nanos, TimeUnit.NANOSECONDS);
+  }
+
+  private void checkIdle() {
+    long limit = settings.idleTimeout().toNanos();
+    long idle = connection().numActiveStreams() == 0 ? System.nanoTime() - idleSince : 0;
+    if (idle >= limit) {
+      shutdown();
+    } else if (context().channel().isActive()) {
+      scheduleIdleCheck(limit - idle);
+    }
+  }
+
+  private static final class Builder extends AbstractHttp2ConnectionHandlerBuilder<Http2Connection, Builder> {
+    final HttpSettings settings;
+    final HttpHandler handler;
+    final boolean secure;
+    final Frames frames = new Frames();
+
+    Builder(HttpSettings settings, HttpHandler handler, boolean secure) {
+      this.settings = settings;
+      this.handler = handler;
+      this.secure = secure;
+      server(true);
+      frameListener(frames);
+      initialSettings(
+          Http2Settings.defaultSettings()
+              .maxConcurrentStreams(settings.maxConcurrentStreams())
+              .initialWindowSize(STREAM_WINDOW_BYTES)
+              .maxFrameSize(FRAME_BYTES)
+              .maxHeaderListSize(settings.maxHeaderBytes()));
+      gracefulShutdownTimeoutMillis(settings.shutdownGrace().toMillis());
+      decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, MAX_RESETS_SECONDS);
+    }
+
+    @Override
+    public Http2Connection build() {
+      return super.build();
+    }
+
+    @Override
+    protected Http2Connection build(
+        Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings initial) {
+      return new Http2Connection(decoder, encoder, initial, this);
+    }
+  }
+}

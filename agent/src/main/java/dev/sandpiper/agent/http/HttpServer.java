@@ -1,0 +1,162 @@
+package dev.sandpiper.agent.http;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.DefaultMessageSizeEstimator;
+import io.netty.channel.FileRegion;
+import io.netty.channel.MessageSizeEstimator;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The front door: listens, and hands every request to one handler (a [Router]).
+///
+/// `bind` once, `close` once or more. Closing stops listening, sends GOAWAY on HTTP/2 connections, closes idle ones,
+/// lets running requests go on for the grace, then breaks off what is left.
+public final class HttpServer implements AutoCloseable {
+  private static final int BACKLOG = 1024;
+  private static final int MAX_PIECE_BYTES = 64 * 1024;
+
+  private final HttpSettings settings;
+  private final HttpHandler handler;
+  private final List<Channel> listeners = new ArrayList<>();
+  private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+  private @Nullable Transport transport;
+
+  public HttpServer(HttpSettings settings, HttpHandler handler) {
+    this.settings = settings;
+    this.handler = handler;
+  }
+
+  /// Listens at every address, or throws naming the one that failed, and then listens at none.
+  public synchronized void bind() throws IOException {
+    if (transport != null) {
+      throw new IllegalStateException("bound already");
+    }
+    Transport made = Transport.create(settings.ioThreads());
+    transport = made;
+    ServerBootstrap bootstrap =
+        new ServerBootstrap()
+            .group(made.loops())
+            .channel(made.serverChannel())
+            .option(ChannelOption.SO_BACKLOG, BACKLOG)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .childOption(ChannelOption.ALLOCATOR, allocator())
+            // The end of the client's sending side is an event, not the end of what we still have to send.
+            .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+            .childOption(ChannelOption.MESSAGE_SIZE_ESTIMATOR, COUNTS_FILES)
+            .childOption(
+                ChannelOption.WRITE_BUFFER_WATER_MARK,
+                new WriteBufferWaterMark(settings.lowWaterBytes(), settings.highWaterBytes()))
+            .childHandler(
+                new ChannelInitializer<Channel>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    connections.add(channel);
+                    channel
+                        .pipeline()
+                        .addLast(new ProtocolSniffer(settings, HttpServer.this::install));
+                  }
+                });
+    for (InetSocketAddress address : settings.addresses()) {
+      InetSocketAddress resolved =
+          address.isUnresolved()
+              ? new InetSocketAddress(address.getHostString(), address.getPort())
+              : address;
+      ChannelFuture bound = bootstrap.bind(resolved).awaitUninterruptibly();
+      if (!bound.isSuccess()) {
+        Throwable cause = bound.cause();
+        close();
+        throw new IOException("cannot listen at " + address + ": " + cause.getMessage(), cause);
+      }
+      listeners.add(bound.channel());
+    }
+  }
+
+  /// Where it listens, ports filled in.
+  public synchronized List<InetSocketAddress> addresses() {
+    return listeners.stream().map(l -> (InetSocketAddress) l.localAddress()).toList();
+  }
+
+  /// The port of the first address.
+  public int port() {
+    return addresses().getFirst().getPort();
+  }
+
+  private void install(ChannelPipeline pipeline, boolean http2) {
+    boolean secure = settings.tls() != null;
+    if (http2) {
+      pipeline.addLast(Http2Connection.create(settings, handler, secure));
+    } else {
+      pipeline.addLast(
+          new HttpRequestDecoder(
+              new HttpDecoderConfig()
+                  .setMaxInitialLineLength(settings.maxUriBytes())
+                  .setMaxHeaderSize(settings.maxHeaderBytes())
+                  .setMaxChunkSize(MAX_PIECE_BYTES)),
+          new Http1Connection(settings, handler, secure));
+    }
+  }
+
+  private static PooledByteBufAllocator allocator() {
+    return PooledByteBufAllocator.DEFAULT;
+  }
+
+  /// Waits for the grace at most. Any thread but an event loop.
+  @Override
+  public synchronized void close() {
+    Transport made = transport;
+    if (made == null || made.loops().isShuttingDown()) {
+      return;
+    }
+    listeners.forEach(listener -> listener.close().awaitUninterruptibly());
+    for (Channel channel : connections) {
+      channel.eventLoop().execute(() -> shutdown(channel));
+    }
+    Duration grace = settings.shutdownGrace();
+    if (!connections.newCloseFuture().awaitUninterruptibly(grace.toNanos(), TimeUnit.NANOSECONDS)) {
+      for (Channel channel : connections) {
+        channel.eventLoop().execute(() -> channel.unsafe().closeForcibly());
+      }
+    }
+    made.loops().shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+  }
+
+  private static void shutdown(Channel channel) {
+    ServerConnection connection = channel.pipeline().get(Http1Connection.class);
+    if (connection == null) {
+      connection = channel.pipeline().get(Http2Connection.class);
+    }
+    if (connection == null) {
+      var _ = channel.close(); // nothing was sent on it yet
+    } else {
+      connection.shutdown();
+    }
+  }
+
+  /// Netty's own estimate of a file region is 0, so a reader that does not read would be sent files without end.
+  private static final MessageSizeEstimator COUNTS_FILES =
+      () -> {
+        MessageSizeEstimator.Handle other = DefaultMessageSizeEstimator.DEFAULT.newHandle();
+        return message ->
+            message instanceof FileRegion region
+                ? (int) Math.min(region.count(), Integer.MAX_VALUE / 2)
+                : other.size(message);
+      };
+}

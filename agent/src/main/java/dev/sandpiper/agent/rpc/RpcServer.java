@@ -1,0 +1,215 @@
+package dev.sandpiper.agent.rpc;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import com.google.protobuf.Descriptors.FileDescriptor;
+import com.google.protobuf.TypeRegistry;
+import dev.sandpiper.agent.http.Headers;
+import dev.sandpiper.agent.http.HttpExchange;
+import dev.sandpiper.agent.http.HttpHandler;
+import dev.sandpiper.agent.http.Responses;
+import io.grpc.ServerMethodDefinition;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
+import io.grpc.protobuf.ProtoFileDescriptorSupplier;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+
+/// Finds method and wire format of a request and starts the call. To be set as the router's fallback.
+///
+/// Services may be added while requests come in. Until [#ready] says that all are there, a request for a path that is
+/// not known (yet) waits; beyond `maxWaiting` of them it is `unavailable`.
+///
+/// Unknown path: 404, plain text. Another method than POST (or GET, where the schema allows it): 405 with `Allow`. An
+/// unknown content type: 415 with `Accept-Post`.
+public final class RpcServer implements HttpHandler {
+  private final RpcSettings settings;
+  private final List<WireProtocol> protocols;
+  private final Map<String, WireProtocol> unaryTypes = new HashMap<>();
+  private final Map<String, WireProtocol> streamTypes = new HashMap<>();
+  private final Map<String, RpcMethod> methods = new ConcurrentHashMap<>();
+  private final List<ServerServiceDefinition> services = new CopyOnWriteArrayList<>();
+  private final Codec proto = new ProtoCodec();
+  private final Codec json = new JsonCodec(this::types);
+  private final Object lock = new Object();
+  private volatile @Nullable TypeRegistry types;
+  private volatile boolean ready;
+
+  /// Requests for paths that are not known yet. Bound: maxWaiting; when full, `unavailable`.
+  @GuardedBy("lock")
+  private final ArrayDeque<HttpExchange> waiting = new ArrayDeque<>();
+
+  public RpcServer(RpcSettings settings, List<WireProtocol> protocols) {
+    this.settings = settings;
+    this.protocols = List.copyOf(protocols);
+    for (WireProtocol protocol : protocols) {
+      protocol.contentTypes(true).forEach(type -> unaryTypes.put(type, protocol));
+      protocol.contentTypes(false).forEach(type -> streamTypes.put(type, protocol));
+    }
+  }
+
+  /// Any thread.
+  public void add(ServerServiceDefinition service, Dispatch dispatch) {
+    services.add(service);
+    types = null;
+    for (ServerMethodDefinition<?, ?> definition : service.getMethods()) {
+      RpcMethod method = new RpcMethod(definition, dispatch);
+      if (methods.putIfAbsent(method.path(), method) != null) {
+        throw new IllegalStateException(method.path() + " is hosted already");
+      }
+    }
+  }
+
+  /// All services are there: what waits is answered. Any thread.
+  public void ready() {
+    List<HttpExchange> released;
+    synchronized (lock) {
+      ready = true;
+      released = new ArrayList<>(waiting);
+      waiting.clear();
+    }
+    for (HttpExchange exchange : released) {
+      exchange
+          .eventLoop()
+          .execute(
+              () -> {
+                try {
+                  handle(exchange);
+                } catch (Throwable e) {
+                  exchange.fail(e);
+                }
+              });
+    }
+  }
+
+  /// What has been added, for reflection. Any thread.
+  public List<ServerServiceDefinition> services() {
+    return List.copyOf(services);
+  }
+
+  public RpcSettings settings() {
+    return settings;
+  }
+
+  public Codec codec(boolean isJson) {
+    return isJson ? json : proto;
+  }
+
+  @Override
+  public void handle(HttpExchange exchange) {
+    RpcMethod method = methods.get(exchange.path());
+    if (method != null) {
+      dispatch(method, exchange);
+    } else if (ready) {
+      Responses.notFound(exchange);
+    } else {
+      awaitServices(exchange);
+    }
+  }
+
+  private void awaitServices(HttpExchange exchange) {
+    boolean full;
+    synchronized (lock) {
+      full = waiting.size() >= settings.maxWaiting();
+      if (!full && !ready) {
+        waiting.add(exchange);
+        return;
+      }
+    }
+    if (full) {
+      refuse(exchange, Status.UNAVAILABLE.withDescription("the agent is starting"));
+    } else {
+      handle(exchange);
+    }
+  }
+
+  private void dispatch(RpcMethod method, HttpExchange exchange) {
+    switch (exchange.method()) {
+      case "POST" -> post(method, exchange);
+      case "GET" -> get(method, exchange);
+      default -> methodNotAllowed(method, exchange);
+    }
+  }
+
+  private void post(RpcMethod method, HttpExchange exchange) {
+    String type = contentType(exchange);
+    WireProtocol protocol = (method.isUnary() ? unaryTypes : streamTypes).get(type);
+    if (protocol == null) {
+      unsupportedType(method, exchange);
+    } else {
+      protocol.post(this, method, exchange, type);
+    }
+  }
+
+  private void get(RpcMethod method, HttpExchange exchange) {
+    if (method.isUnary() && method.hasNoSideEffects()) {
+      for (WireProtocol protocol : protocols) {
+        if (protocol.get(this, method, exchange)) {
+          return;
+        }
+      }
+      unsupportedType(method, exchange);
+    } else {
+      methodNotAllowed(method, exchange);
+    }
+  }
+
+  private static void methodNotAllowed(RpcMethod method, HttpExchange exchange) {
+    boolean get = method.isUnary() && method.hasNoSideEffects();
+    exchange.respond(405, Headers.of("allow", get ? "GET, POST" : "POST"), new byte[0]);
+  }
+
+  private void unsupportedType(RpcMethod method, HttpExchange exchange) {
+    Set<String> types = new LinkedHashSet<>();
+    for (WireProtocol protocol : protocols) {
+      types.addAll(protocol.contentTypes(method.isUnary()));
+    }
+    exchange.respond(415, Headers.of("accept-post", String.join(", ", types)), new byte[0]);
+  }
+
+  /// Without parameters such as `charset=utf-8`, in lower case; empty if there is none.
+  private static String contentType(HttpExchange exchange) {
+    String type = exchange.requestHeaders().get("content-type", "");
+    int semicolon = type.indexOf(';');
+    return (semicolon < 0 ? type : type.substring(0, semicolon)).strip().toLowerCase(Locale.ROOT);
+  }
+
+  /// Answers with an error before there is a call, in the shape of the request's wire format. Requests that are in none
+  /// get what unary Connect calls get. On the event loop.
+  public void refuse(HttpExchange exchange, Status status) {
+    String type = exchange.method().equals("POST") ? contentType(exchange) : "";
+    WireProtocol protocol = streamTypes.getOrDefault(type, protocols.getFirst());
+    protocol.refuse(exchange, type, status);
+  }
+
+  private TypeRegistry types() {
+    TypeRegistry known = types;
+    if (known == null) {
+      TypeRegistry.Builder builder = TypeRegistry.newBuilder();
+      Set<String> seen = new LinkedHashSet<>();
+      for (ServerServiceDefinition service : services) {
+        if (service.getServiceDescriptor().getSchemaDescriptor() instanceof ProtoFileDescriptorSupplier supplier) {
+          collect(supplier.getFileDescriptor(), seen, builder);
+        }
+      }
+      known = builder.build();
+      types = known;
+    }
+    return known;
+  }
+
+  private static void collect(FileDescriptor file, Set<String> seen, TypeRegistry.Builder builder) {
+    if (seen.add(file.getFullName())) {
+      builder.add(file.getMessageTypes());
+      file.getDependencies().forEach(each -> collect(each, seen, builder));
+    }
+  }
+}
