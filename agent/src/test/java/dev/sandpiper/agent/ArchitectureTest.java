@@ -59,8 +59,9 @@ final class ArchitectureTest {
               Map.entry("query", Set.of("output", "process")),
               Map.entry("record", Set.of("output", "posix")),
               Map.entry("rest", Set.of("auth", "filesystem", "http", "output", "process", "query")),
-              Map.entry("rpc", Set.of("http")),
-              Map.entry("service", Set.of("auth", "filesystem", "output", "process")),
+              Map.entry("rpc", Set.of("auth", "http")),
+              Map.entry(
+                  "service", Set.of("auth", "filesystem", "output", "process", "rpc")),
               Map.entry("telemetry", Set.of())));
 
   @TestFactory

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sandpiper.agent.http;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sandpiper.agent.rpc;
+
+import org.jspecify.annotations.NullMarked;
