@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 ///     bin/sandpiper        the launcher
 ///     lib/sandpiper.jar    the application, everything in one jar
 ///     lib/jvm.options      the JVM's flags, each with its reason
+///     lib/sandpiper.aot    the JVM's cache for it, from a training run
 ///     lib/native/          native libraries of this architecture
 ///     runtime/             a Java runtime with the modules needed, no more
 ///     licenses/            those of what is bundled
@@ -73,6 +74,39 @@ final class Image {
         root.resolve("../LICENSE"),
         target.resolve("licenses/LICENSE"),
         StandardCopyOption.REPLACE_EXISTING);
+    aotCache();
+  }
+
+  // Never fails the build: the image works without, only it starts slower. The black-box tests do
+  // not let that pass.
+  private void aotCache() throws IOException {
+    Path cache = target.resolve("lib/sandpiper.aot");
+    Path stamp = target.resolveSibling("aot.stamp");
+    Path jar = target.resolve("lib/sandpiper.jar");
+    String inputs =
+        String.join(
+            "\n",
+            Files.readString(target.resolveSibling("runtime.stamp")),
+            Files.getLastModifiedTime(jar) + " " + Files.size(jar),
+            Files.readString(target.resolve("lib/jvm.options")),
+            Files.readString(root.resolve("../tools/Train.java")));
+    if (Files.exists(cache) && Files.exists(stamp) && Files.readString(stamp).equals(inputs)) {
+      return;
+    }
+    Files.deleteIfExists(cache);
+    if (Boolean.getBoolean("sandpiper.aot.skip")) {
+      return;
+    }
+    try {
+      new AotCache(target, MAIN_CLASS).record(cache);
+      Files.writeString(stamp, inputs);
+    } catch (IOException e) {
+      System.err.println("*".repeat(100));
+      System.err.println(
+          "image: NO AOT CACHE was recorded, so the agent starts about three times slower.");
+      System.err.println("image: " + e.getMessage());
+      System.err.println("*".repeat(100));
+    }
   }
 
   private void runtime() throws IOException {
@@ -171,7 +205,7 @@ final class Image {
     }
   }
 
-  private static void deleteTree(Path tree) throws IOException {
+  static void deleteTree(Path tree) throws IOException {
     if (Files.exists(tree)) {
       try (Stream<Path> files = Files.walk(tree)) {
         for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
