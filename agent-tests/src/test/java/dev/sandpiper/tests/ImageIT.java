@@ -2,6 +2,7 @@ package dev.sandpiper.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sandpiper.tests.harness.AgentProcess;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -73,6 +74,26 @@ final class ImageIT {
             "_JAVA_OPTIONS=-Dx=y",
             LAUNCHER.toString(),
             "--version"));
+  }
+
+  @Test
+  void theAotCacheIsUsed() throws Exception {
+    try (var agent = AgentProcess.start()) {
+      assertThat(Files.readString(Path.of("/proc", Long.toString(agent.pid()), "maps")))
+          .contains("/lib/sandpiper.aot");
+    }
+  }
+
+  @Test
+  void aCacheThatDoesNotFitTheJarSpoilsOnlyTheSpeed() throws Exception {
+    Path copy = directory.resolve("copy");
+    run(directory, "cp", "-a", IMAGE.toString(), copy.toString());
+    run(directory, "touch", copy.resolve("lib/sandpiper.jar").toString());
+
+    var outcome = run(directory, copy.resolve("bin/sandpiper").toString(), "--version");
+
+    assertThat(outcome.out()).startsWith("sandpiper ").hasLineCount(1);
+    assertThat(outcome.status()).isZero();
   }
 
   @Test
