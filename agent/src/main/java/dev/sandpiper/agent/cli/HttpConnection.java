@@ -5,6 +5,7 @@ import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -52,6 +53,11 @@ final class HttpConnection implements Closeable {
       socket.setTcpNoDelay(true);
       socket.connect(
           new InetSocketAddress(url.host(), url.port()), Math.toIntExact(timeout.toMillis()));
+      // The kernel may pick the very port that nobody listens on as ours, and connect the socket to
+      // itself.
+      if (socket.getLocalSocketAddress().equals(socket.getRemoteSocketAddress())) {
+        throw new ConnectException("nobody listens at " + url);
+      }
       return new HttpConnection(url, socket);
     } catch (IOException | RuntimeException e) {
       socket.close();

@@ -39,6 +39,9 @@ final class OwnAgent implements Closeable {
   private static final String SHELL = "/bin/sh";
   private static final String SCRIPT = "trap '' INT HUP; exec \"$@\"";
 
+  /// Where an agent comes from: the start script, and a directory in which its private one is made.
+  record Place(Path program, Path temporary) {}
+
   private final AgentUrl url;
   private final Process process;
   private final Path directory;
@@ -54,16 +57,17 @@ final class OwnAgent implements Closeable {
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
-  /// Starts `program serve` and returns when it answers. `records` is called with each line of its standard output, on
+  /// Starts the place's agent and returns when it answers. `records` is called with each line of its standard output, on
   /// a thread of its own. Throws `IOException` with the agent's own words when it does not come up.
-  static OwnAgent start(Path program, Optional<Consumer<String>> records) throws IOException {
+  static OwnAgent start(Place place, Optional<Consumer<String>> records) throws IOException {
+    var program = place.program();
     if (!Files.isExecutable(program)) {
       throw new IOException("no agent answers, and " + program + " is no program that starts one");
     }
     for (var attempt = 1; ; attempt++) {
       var url = AgentUrl.local(freePort());
       try {
-        return start(program, url, records);
+        return start(place, url, records);
       } catch (IOException e) {
         if (attempt == TRIES || !taken(url)) {
           throw e;
@@ -81,9 +85,9 @@ final class OwnAgent implements Closeable {
     }
   }
 
-  private static OwnAgent start(Path program, AgentUrl url, Optional<Consumer<String>> records)
+  private static OwnAgent start(Place place, AgentUrl url, Optional<Consumer<String>> records)
       throws IOException {
-    var directory = Files.createTempDirectory("sandpiper-run-");
+    var directory = Files.createTempDirectory(place.temporary(), "sandpiper-run-");
     var errors = directory.resolve("stderr").toFile();
     var builder =
         new ProcessBuilder(
@@ -91,7 +95,7 @@ final class OwnAgent implements Closeable {
             "-c",
             SCRIPT,
             "sh",
-            program.toString(),
+            place.program().toString(),
             "serve",
             "--listen=" + url.host(),
             "--port=" + url.port(),

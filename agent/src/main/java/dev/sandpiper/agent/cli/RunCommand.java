@@ -3,7 +3,6 @@ package dev.sandpiper.agent.cli;
 import dev.sandpiper.agent.cli.Display.OutputClosedException;
 import dev.sandpiper.proto.process.ProcessEvent;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -17,15 +16,15 @@ final class RunCommand {
 
   private final RunOptions options;
   private final Console console;
-  private final Optional<Path> program;
+  private final Optional<OwnAgent.Place> image;
   private final Display display;
   private final SignalForwarder signals;
 
-  /// `program` is the start script of this image, for an agent of one's own.
-  RunCommand(RunOptions options, Console console, Optional<Path> program, boolean colour) {
+  /// `image` is this program's own, for an agent of one's own.
+  RunCommand(RunOptions options, Console console, Optional<OwnAgent.Place> image, boolean colour) {
     this.options = options;
     this.console = console;
-    this.program = program;
+    this.image = image;
     this.display = options.events() ? new Display.Live(console, colour) : new Display.Raw(console);
     this.signals = new SignalForwarder(console);
   }
@@ -63,8 +62,8 @@ final class RunCommand {
     if (!options.records() && answers(options.usualAgent())) {
       return null;
     }
-    var script =
-        program.orElseThrow(() ->
+    var place =
+        image.orElseThrow(() ->
             new IOException(
                 "no agent answers at "
                     + options.usualAgent()
@@ -72,7 +71,7 @@ final class RunCommand {
     Optional<Consumer<String>> records =
         options.records() ? Optional.of(this::record) : Optional.empty();
     var began = System.nanoTime();
-    var own = OwnAgent.start(script, records);
+    var own = OwnAgent.start(place, records);
     report(
         "started in "
             + Duration.ofNanos(System.nanoTime() - began).toMillis()

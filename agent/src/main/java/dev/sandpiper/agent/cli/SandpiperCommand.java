@@ -59,14 +59,16 @@ public final class SandpiperCommand {
   private int run(RunOptions options) {
     var colour = console.outIsTerminal() && environment.getOrDefault("NO_COLOR", "").isEmpty();
     // Set by bin/sandpiper, which is also what starts another agent.
-    var home = Optional.ofNullable(System.getProperty("sandpiper.home"));
-    var command =
-        new RunCommand(
-            options,
-            console,
-            home.map(directory -> Path.of(directory, "bin", "sandpiper")),
-            colour);
+    var image =
+        Optional.ofNullable(System.getProperty("sandpiper.home"))
+            .map(home -> new OwnAgent.Place(Path.of(home, "bin", "sandpiper"), temporary()));
+    var command = new RunCommand(options, console, image, colour);
     Signals.handle(command.signals()::accept);
     return command.run();
+  }
+
+  private Path temporary() {
+    var named = environment.getOrDefault("TMPDIR", "");
+    return Path.of(named.isEmpty() ? System.getProperty("java.io.tmpdir", "/tmp") : named);
   }
 }

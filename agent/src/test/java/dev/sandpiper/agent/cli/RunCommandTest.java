@@ -246,7 +246,11 @@ class RunCommandTest {
     Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
     var console =
         new Console(new ByteArrayInputStream(new byte[0]), out, err, Console.Input.NOTHING, false);
-    return new RunCommand(options(Optional.empty(), false), console, Optional.of(program), false)
+    return new RunCommand(
+            options(Optional.empty(), false),
+            console,
+            Optional.of(new OwnAgent.Place(program, directory)),
+            false)
         .run();
   }
 
@@ -261,7 +265,7 @@ class RunCommandTest {
         .singleElement()
         .asString()
         .matches(
-            "serve --listen=127\\.0\\.0\\.1 --port=\\d+ --state-dir=/.*sandpiper-run-.*/state");
+            "serve --listen=127\\.0\\.0\\.1 --port=\\d+ --state-dir=/.*/sandpiper-run-\\d+/state");
     var state = Files.readString(arguments).lines().findFirst().orElseThrow();
     assertThat(Path.of(state.substring(state.indexOf("--state-dir=") + 12)).getParent())
         .doesNotExist();
