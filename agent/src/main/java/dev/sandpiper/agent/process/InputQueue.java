@@ -37,7 +37,8 @@ final class InputQueue {
   private final long limitBytes;
   private final Duration stallLimit;
   private final ByteBuffer copyBuffer;
-  private volatile boolean closed;
+  private volatile boolean open;
+  private boolean closed;
   private @Nullable ArrayDeque<Write> waiting;
   private long waitingBytes;
   private @Nullable FdWatch writable;
@@ -50,11 +51,12 @@ final class InputQueue {
     this.loop = loop;
     this.limitBytes = settings.inputQueueBytes();
     this.stallLimit = settings.inputStallLimit();
-    this.closed = child.inputFd() < 0;
+    this.open = child.inputFd() >= 0;
+    this.closed = !open;
   }
 
   boolean open() {
-    return !closed;
+    return open;
   }
 
   /// Hands bytes over. The callback runs on the pipe loop when the kernel has taken all of them, or will not.
@@ -62,13 +64,19 @@ final class InputQueue {
     loop.execute(() -> accept(bytes, callback));
   }
 
+  /// Takes effect behind every write that was handed over before.
   void close() {
-    closed = true;
-    loop.execute(this::closeWhenEmpty);
+    open = false;
+    loop.execute(
+        () -> {
+          closed = true;
+          closeWhenEmpty();
+        });
   }
 
   /// The process has ended: whatever waits is answered.
   void fail(String error) {
+    open = false;
     closed = true;
     stopWatching();
     ArrayDeque<Write> writes = waiting;

@@ -5,7 +5,9 @@ import dev.sandpiper.agent.launch.PtySize;
 import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.launch.Stdio;
 import dev.sandpiper.agent.output.OutputLog;
+import dev.sandpiper.agent.posix.Errno;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -118,16 +120,23 @@ public final class ManagedProcess {
     input.close();
   }
 
-  /// Sets the size of the terminal: 0, or a negative errno.
-  public int resize(PtySize size) {
-    return child.resize(size);
+  /// Sets the size of the terminal. Returns what went wrong, in words; empty when nothing did.
+  public Optional<String> resize(PtySize size) {
+    return failure(child.resize(size));
   }
 
-  /// Sends a signal for a caller of the API to the whole process group: 0, or a negative errno.
-  public int signal(int signal) {
-    return signal(signal, EndCause.SIGNAL);
+  /// Sends a signal for a caller of the API to the whole process group. Returns what went wrong, in words; empty when nothing
+  /// did, and also when the process is ending at this moment, which is what signals are sent for.
+  public Optional<String> signal(int signal) {
+    int result = signal(signal, EndCause.SIGNAL);
+    return result == -Errno.ESRCH ? Optional.empty() : failure(result);
   }
 
+  private static Optional<String> failure(int result) {
+    return result < 0 ? Optional.of(Errno.message(-result)) : Optional.empty();
+  }
+
+  /// 0, or a negative errno.
   int signal(int signal, EndCause cause) {
     if (state.get() == State.RUNNING) {
       // The first reason stays: what a caller sends after a time limit has struck did not end the

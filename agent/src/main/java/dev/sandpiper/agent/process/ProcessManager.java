@@ -163,8 +163,10 @@ public final class ProcessManager {
 
   private User user(Optional<String> requested) throws StartRefused {
     Optional<String> name = requested.or(settings::defaultUser);
-    if (name.isEmpty()) {
-      return users.self();
+    User self = users.self();
+    // The agent's own account need not be in the file.
+    if (name.isEmpty() || name.get().equals(self.name())) {
+      return self;
     }
     return users
         .find(name.get())
