@@ -1,0 +1,45 @@
+package dev.sandpiper.agent.service;
+
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.Status;
+import org.jspecify.annotations.Nullable;
+
+/// A unary method whose answer may come later and from another thread.
+final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
+  /// What the method does.
+  @FunctionalInterface
+  interface Method<Q, A> {
+    void handle(Q request, Reply<A> reply);
+  }
+
+  private final Method<Q, A> method;
+
+  UnaryHandler(Method<Q, A> method) {
+    this.method = method;
+  }
+
+  @Override
+  public ServerCall.Listener<Q> startCall(ServerCall<Q, A> call, Metadata headers) {
+    call.request(2); // one, and the second that would be an error
+    return new ServerCall.Listener<>() {
+      private @Nullable Q request;
+
+      @Override
+      public void onMessage(Q message) {
+        request = message;
+      }
+
+      @Override
+      public void onHalfClose() {
+        if (request == null) {
+          call.close(
+              Status.UNIMPLEMENTED.withDescription("the call holds no message"), new Metadata());
+          return;
+        }
+        method.handle(request, new Reply<>(call));
+      }
+    };
+  }
+}
