@@ -46,7 +46,7 @@ class ReadmeTest {
     var from = text.indexOf(BEGIN) + BEGIN.length();
     var to = text.indexOf(END);
     assertThat(to).as("markers around the table").isGreaterThanOrEqualTo(from);
-    var expected = table(Main.settings());
+    var expected = table(Agent.settings());
     if (Boolean.getBoolean("readme.write")) {
       Files.writeString(README, text.substring(0, from) + expected + text.substring(to));
       return;
@@ -58,6 +58,6 @@ class ReadmeTest {
 
   @Test
   void settingsHaveNamesOfTheirOwn() {
-    assertThat(Main.settings().stream().map(Setting::name)).doesNotHaveDuplicates();
+    assertThat(Agent.settings().stream().map(Setting::name)).doesNotHaveDuplicates();
   }
 }

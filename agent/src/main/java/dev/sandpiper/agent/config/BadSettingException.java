@@ -7,13 +7,8 @@ public final class BadSettingException extends Exception {
   private static final long serialVersionUID = 1L;
 
   /// `problems` holds one line for each bad setting, which names it, where its value came from, and what is wrong.
-  BadSettingException(List<String> problems) {
+  public BadSettingException(List<String> problems) {
     super(String.join("\n", problems));
-  }
-
-  /// For a start that fails for what a setting names: `problem` says which setting, path or address, and what is wrong.
-  public BadSettingException(String problem) {
-    super(problem);
   }
 
   /// For values that are good each by itself but not together, or that turn out to be unusable, such as a missing

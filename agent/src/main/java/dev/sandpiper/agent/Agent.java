@@ -1,0 +1,211 @@
+package dev.sandpiper.agent;
+
+import ch.qos.logback.classic.Level;
+import dev.sandpiper.agent.auth.BasicUserFilter;
+import dev.sandpiper.agent.config.Setting;
+import dev.sandpiper.agent.config.Settings;
+import dev.sandpiper.agent.http.CorsFilter;
+import dev.sandpiper.agent.http.HttpServer;
+import dev.sandpiper.agent.http.ListenSettings;
+import dev.sandpiper.agent.http.Router;
+import dev.sandpiper.agent.journal.Journal;
+import dev.sandpiper.agent.journal.JournalEntry;
+import dev.sandpiper.agent.journal.StateDirectory;
+import dev.sandpiper.agent.launch.Launcher;
+import dev.sandpiper.agent.launch.PosixLauncher;
+import dev.sandpiper.agent.launch.Users;
+import dev.sandpiper.agent.output.OutputSettings;
+import dev.sandpiper.agent.output.OutputStore;
+import dev.sandpiper.agent.output.PipeLoop;
+import dev.sandpiper.agent.output.StreamName;
+import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
+import dev.sandpiper.agent.process.ProcessIds;
+import dev.sandpiper.agent.process.ProcessManager;
+import dev.sandpiper.agent.process.ProcessSettings;
+import dev.sandpiper.agent.record.RecordEmitter;
+import dev.sandpiper.agent.record.RecordSettings;
+import dev.sandpiper.agent.record.RecordSink;
+import dev.sandpiper.agent.record.RecordWriter;
+import dev.sandpiper.agent.rest.HealthRoute;
+import dev.sandpiper.agent.rpc.Dispatch;
+import dev.sandpiper.agent.rpc.RpcServer;
+import dev.sandpiper.agent.rpc.RpcSettings;
+import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
+import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
+import dev.sandpiper.agent.service.ProcessService;
+import dev.sandpiper.agent.telemetry.AgentLogging;
+import dev.sandpiper.agent.telemetry.Counters;
+import io.grpc.Status;
+import java.io.IOException;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The running daemon: every object is built here, once, started in order and stopped in reverse.
+final class Agent implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger("agent");
+
+  /// One step of the way down.
+  private interface Stop {
+    void run() throws Exception;
+  }
+
+  /// What is to be undone, the last thing done first.
+  private final Deque<Stop> stops = new ArrayDeque<>();
+
+  private Agent() {}
+
+  /// Every setting of the daemon, in the order of the documentation.
+  static List<Setting<?>> settings() {
+    List<Setting<?>> all = new ArrayList<>();
+    all.addAll(ListenSettings.all());
+    all.addAll(AgentSettings.all());
+    all.addAll(ProcessSettings.all());
+    all.addAll(OutputSettings.all());
+    all.addAll(RecordSettings.all());
+    return all;
+  }
+
+  /// Starts the daemon. When this returns the port answers and commands can be started; when it throws, nothing is left
+  /// running.
+  ///
+  /// @param recordSink where records and log lines go
+  static Agent start(Settings settings, RecordSink recordSink) throws IOException {
+    Agent agent = new Agent();
+    try {
+      agent.build(settings, recordSink);
+    } catch (IOException | RuntimeException | Error e) {
+      agent.close();
+      throw e;
+    }
+    return agent;
+  }
+
+  private void build(Settings settings, RecordSink recordSink) throws IOException {
+    AgentSettings own = AgentSettings.from(settings);
+    InstantSource clock = InstantSource.system();
+    Counters counters = new Counters();
+
+    RecordWriter writer =
+        new RecordWriter(
+            recordSink,
+            AgentLogging.configure(Level.valueOf(own.logLevel().name())),
+            clock,
+            counters,
+            Agent::lastWords);
+    RecordEmitter emitter =
+        new RecordEmitter(RecordSettings.from(settings), writer, clock, counters);
+    writer.start();
+    stops.push(writer::close);
+
+    // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their services.
+    Users users = new Users();
+    ProcessSettings processSettings = ProcessSettings.from(settings);
+    String defaultUser = processSettings.defaultUser().orElseGet(() -> users.self().name());
+    RpcServer rpc = new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
+    Router router = new Router();
+    router.filter(new CorsFilter());
+    router.filter(
+        new BasicUserFilter(
+            name -> name.equals(users.self().name()) || users.find(name).isPresent(),
+            () -> defaultUser,
+            (exchange, message) ->
+                rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
+    HealthRoute.register(router);
+    router.fallback(rpc);
+    HttpServer http = new HttpServer(ListenSettings.from(settings), router);
+    http.bind();
+    stops.push(http::close);
+
+    StateDirectory state = StateDirectory.open(own.stateDirectory());
+    stops.push(state::close);
+    state.notes().forEach(LOG::warn);
+    Journal journal = state.openJournal(own.syncJournal());
+    stops.push(journal::close);
+    PipeLoop loop = new EpollPipeLoop();
+    stops.push(loop::close);
+    OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
+    stops.push(store::close);
+    recover(journal, store);
+    ProcessIds ids = new ProcessIds(clock);
+    Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
+    stops.push(launcher::close);
+    stops.push(http::close); // before what its requests use, and again at its own place, which then has no effect
+    ProcessManager processes =
+        new ProcessManager(
+            processSettings,
+            new ProcessManager.Parts(
+                users, launcher, store, loop, journal, ids, clock),
+            System.getenv(),
+            List.of(new RecordingListener(emitter)));
+    stops.push(processes::stop);
+    rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
+    rpc.ready();
+
+    settings.warnings().forEach(LOG::warn);
+    LOG.info("sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
+    Thread.ofPlatform().name("warm-up").daemon().start(launcher::warmUp);
+  }
+
+  /// What can no longer be a record.
+  @SuppressWarnings("SystemOut") // standard error is the one place left for it
+  private static void lastWords(String words) {
+    System.err.println(words);
+  }
+
+  /// Opens what an earlier agent left. Its processes that still run are not taken over; it is said which ones.
+  private static void recover(Journal journal, OutputStore store) {
+    Map<String, JournalEntry.Started> unended = new HashMap<>();
+    for (JournalEntry entry : journal.entries()) {
+      switch (entry) {
+        case JournalEntry.Started started -> unended.put(started.processId(), started);
+        case JournalEntry.Ended end -> {
+          unended.remove(end.processId());
+          store.recover(end.processId(), bytes(end), end.index().toArray());
+        }
+        case JournalEntry.Deleted deleted -> unended.remove(deleted.processId());
+        case JournalEntry.EmitterPosition _ -> {}
+      }
+    }
+    store.recoverRest();
+    for (JournalEntry.Started lost : unended.values()) {
+      LOG.warn(
+          "process {} (pid {}) of an earlier agent had no end when that agent stopped; its output up to then is kept",
+          lost.processId(),
+          lost.pid());
+    }
+  }
+
+  private static Map<StreamName, Long> bytes(JournalEntry.Ended end) {
+    Map<StreamName, Long> bytes = new EnumMap<>(StreamName.class);
+    for (StreamName stream : StreamName.values()) {
+      Long count = end.streamBytes().get(stream.text());
+      if (count != null) {
+        bytes.put(stream, count);
+      }
+    }
+    return bytes;
+  }
+
+  /// Stops everything, the last thing started first: commands with their grace, then the connections, then the records.
+  /// May be called twice; waits.
+  @Override
+  public synchronized void close() {
+    while (!stops.isEmpty()) {
+      try {
+        stops.pop().run();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      } catch (Exception e) {
+        LOG.error("a step of stopping failed", e);
+      }
+    }
+  }
+}

@@ -1,0 +1,48 @@
+package dev.sandpiper.agent;
+
+import dev.sandpiper.agent.config.Setting;
+import dev.sandpiper.agent.config.Settings;
+import dev.sandpiper.agent.journal.StateDirectory;
+import java.nio.file.Path;
+import java.util.List;
+
+/// What concerns the daemon as a whole.
+///
+/// @param stateDirectory where journal and output live
+/// @param syncJournal whether every journal entry is forced to the disk
+/// @param logLevel the least level of the agent's own log lines
+record AgentSettings(Path stateDirectory, boolean syncJournal, LogLevel logLevel) {
+  /// How much the agent says of itself.
+  enum LogLevel {
+    DEBUG,
+    INFO,
+    WARN,
+    ERROR
+  }
+
+  static final Setting<Path> STATE_DIR =
+      Setting.path("state-dir")
+          .defaultsTo(
+              StateDirectory::defaultPath,
+              "/var/lib/sandpiper as root, else $XDG_STATE_HOME/sandpiper")
+          .because("directory of the journal and of what commands print; one agent at a time");
+
+  static final Setting<Boolean> SYNC_JOURNAL =
+      Setting.bool("sync-journal")
+          .defaultsTo(false)
+          .because("force every journal entry to the disk, so that it survives a power cut too");
+
+  static final Setting<LogLevel> LOG_LEVEL =
+      Setting.choice("log-level", LogLevel.class)
+          .defaultsTo(LogLevel.INFO)
+          .because("least level of the agent's own log lines");
+
+  static List<Setting<?>> all() {
+    return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL);
+  }
+
+  static AgentSettings from(Settings settings) {
+    return new AgentSettings(
+        settings.get(STATE_DIR), settings.get(SYNC_JOURNAL), settings.get(LOG_LEVEL));
+  }
+}

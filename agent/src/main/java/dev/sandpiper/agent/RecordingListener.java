@@ -1,0 +1,46 @@
+package dev.sandpiper.agent;
+
+import dev.sandpiper.agent.process.ManagedProcess;
+import dev.sandpiper.agent.process.ProcessEnd;
+import dev.sandpiper.agent.process.ProcessListener;
+import dev.sandpiper.agent.record.EndFacts;
+import dev.sandpiper.agent.record.ProcessFacts;
+import dev.sandpiper.agent.record.RecordEmitter;
+
+/// Tells the record emitter of processes, which knows nothing of them but what a record says.
+final class RecordingListener implements ProcessListener {
+  private final RecordEmitter emitter;
+
+  RecordingListener(RecordEmitter emitter) {
+    this.emitter = emitter;
+  }
+
+  @Override
+  public void onStarted(ManagedProcess process) {
+    emitter.processStarted(
+        new ProcessFacts(
+            process.processId(),
+            process.pid(),
+            process.spec().tag().orElse(null),
+            process.spec().commandLine(),
+            process.userName(),
+            process.spec().timeLimit().orElse(null),
+            process.startedAt()),
+        process.terminal() ? null : process.log());
+  }
+
+  @Override
+  public void onEnded(ManagedProcess process, ProcessEnd end) {
+    emitter.processEnded(
+        process.processId(),
+        new EndFacts(
+            end.exitCode(),
+            end.exited(),
+            end.status(),
+            end.success() ? null : end.status(),
+            end.stdoutBytes(),
+            end.stderrBytes(),
+            end.ptyBytes(),
+            end.at()));
+  }
+}
