@@ -10,16 +10,20 @@ import java.util.concurrent.locks.LockSupport;
 final class InputForwarder {
   // PIPE_BUF: a pipe takes as much at once or nothing, so a piece that timed out may be sent again.
   private static final int PIECE_BYTES = 4096;
+  private static final byte END_OF_TRANSMISSION = 4; // Ctrl-D
   private static final long PAUSE_NANOS = Duration.ofMillis(50).toNanos();
 
   private final ProcessClient client;
   private final int pid;
+  private final boolean terminal;
   private final InputStream in;
   private final Console console;
 
-  InputForwarder(ProcessClient client, int pid, Console console) {
+  /// `terminal`: whether the process has one, which ends its input by a character of its own.
+  InputForwarder(ProcessClient client, int pid, boolean terminal, Console console) {
     this.client = client;
     this.pid = pid;
+    this.terminal = terminal;
     this.in = console.in();
     this.console = console;
   }
@@ -35,7 +39,11 @@ final class InputForwarder {
       for (var count = in.read(piece); count >= 0; count = in.read(piece)) {
         send(piece, count);
       }
-      client.closeStdin(pid);
+      if (terminal) {
+        send(new byte[] {END_OF_TRANSMISSION}, 1);
+      } else {
+        client.closeStdin(pid);
+      }
     } catch (ApiException e) {
       // The command ended, or closed its standard input, before it had read everything: its own
       // affair, as in a shell.
@@ -52,7 +60,7 @@ final class InputForwarder {
   private void send(byte[] piece, int count) throws IOException, ApiException {
     while (true) {
       try {
-        client.sendInput(pid, piece, count);
+        client.sendInput(pid, terminal, piece, count);
         return;
       } catch (ApiException e) {
         switch (e.code()) {

@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import dev.sandpiper.proto.process.CloseStdinRequest;
+import dev.sandpiper.proto.process.PTY;
 import dev.sandpiper.proto.process.ProcessEvent;
 import dev.sandpiper.proto.process.ProcessInput;
 import dev.sandpiper.proto.process.ProcessSelector;
@@ -11,6 +12,7 @@ import dev.sandpiper.proto.process.SendInputRequest;
 import dev.sandpiper.proto.process.SendSignalRequest;
 import dev.sandpiper.proto.process.StartRequest;
 import dev.sandpiper.proto.process.StartResponse;
+import dev.sandpiper.proto.process.UpdateRequest;
 import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
@@ -85,13 +87,16 @@ final class ProcessClient implements Closeable {
   }
 
   /// Answered when the process has taken the input, which may be never.
-  void sendInput(int pid, byte[] bytes, int length) throws IOException, ApiException {
+  void sendInput(int pid, boolean terminal, byte[] bytes, int length)
+      throws IOException, ApiException {
+    var copy = ByteString.copyFrom(bytes, 0, length);
+    var input = ProcessInput.newBuilder();
     call(
         "SendInput",
         FOR_EVER,
         SendInputRequest.newBuilder()
             .setProcess(selector(pid))
-            .setInput(ProcessInput.newBuilder().setStdin(ByteString.copyFrom(bytes, 0, length)))
+            .setInput(terminal ? input.setPty(copy) : input.setStdin(copy))
             .build());
   }
 
@@ -100,6 +105,20 @@ final class ProcessClient implements Closeable {
         "CloseStdin",
         UNARY_TIMEOUT,
         CloseStdinRequest.newBuilder().setProcess(selector(pid)).build());
+  }
+
+  void resize(int pid, Terminal.Size size) throws IOException, ApiException {
+    call(
+        "Update",
+        UNARY_TIMEOUT,
+        UpdateRequest.newBuilder()
+            .setProcess(selector(pid))
+            .setPty(PTY.newBuilder().setSize(size(size)))
+            .build());
+  }
+
+  static PTY.Size size(Terminal.Size size) {
+    return PTY.Size.newBuilder().setCols(size.columns()).setRows(size.rows()).build();
   }
 
   /// `signal` is the kernel's number; an agent may know SIGTERM and SIGKILL only (then: `unimplemented`).

@@ -101,14 +101,26 @@ final class RunCommand {
   }
 
   private int runOn(AgentUrl url) throws IOException {
-    var withInput = options.stdin() || console.input() == Console.Input.DATA;
+    var typed = options.terminal() && console.input() == Console.Input.TERMINAL;
+    var withInput = options.stdin() || typed || console.input() == Console.Input.DATA;
+    if (!typed) {
+      return runOn(url, withInput, Terminal.Size.USUAL);
+    }
+    var size = Terminal.size();
+    try (var _ = Terminal.raw()) {
+      return runOn(url, withInput, size);
+    }
+  }
+
+  private int runOn(AgentUrl url, boolean withInput, Terminal.Size size) throws IOException {
     // Input may wait for a command that does not read; signals have a connection of their own
     // beside it.
     try (var inputClient = new ProcessClient(url);
         var signalClient = new ProcessClient(url)) {
       signals.starting();
       try (var events =
-          inputClient.start(options.request(withInput), options.user(), options.timeLimit())) {
+          inputClient.start(
+              options.request(withInput, size), options.user(), options.timeLimit())) {
         return follow(events, inputClient, signalClient, withInput);
       } catch (ApiException e) {
         return failed(e);
@@ -137,8 +149,11 @@ final class RunCommand {
           pid = event.getStart().getPid();
           var started = pid;
           signals.running(signal -> SignalForwarder.sendOrTerminate(signalClient, started, signal));
+          if (options.terminal() && console.input() == Console.Input.TERMINAL) {
+            Signals.handleResize(() -> resize(signalClient, started));
+          }
           if (withInput) {
-            new InputForwarder(inputClient, pid, console).start();
+            new InputForwarder(inputClient, pid, options.terminal(), console).start();
           }
         } else if (event.hasEnd()) {
           return exitCode(event.getEnd());
@@ -152,6 +167,14 @@ final class RunCommand {
       throw e;
     }
     throw new IOException("the call ended before the command did");
+  }
+
+  private void resize(ProcessClient client, int pid) {
+    try {
+      client.resize(pid, Terminal.size());
+    } catch (IOException | ApiException e) {
+      console.complain("the new size of the terminal was not passed on: " + e.getMessage());
+    }
   }
 
   private int exitCode(ProcessEvent.EndEvent end) {

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.cli;
 
+import dev.sandpiper.proto.process.PTY;
 import dev.sandpiper.proto.process.ProcessConfig;
 import dev.sandpiper.proto.process.StartRequest;
 import java.time.Duration;
@@ -18,6 +19,7 @@ record RunOptions(
     Optional<String> tag,
     Optional<Duration> timeLimit,
     boolean stdin,
+    boolean terminal,
     boolean events,
     boolean records,
     List<String> command) {
@@ -26,14 +28,19 @@ record RunOptions(
     command = List.copyOf(command);
   }
 
-  StartRequest request(boolean withInput) {
+  StartRequest request(boolean withInput, Terminal.Size size) {
     var process =
         ProcessConfig.newBuilder()
             .setCmd(command.getFirst())
             .addAllArgs(command.subList(1, command.size()))
             .putAllEnvs(environment);
     cwd.ifPresent(process::setCwd);
-    var request = StartRequest.newBuilder().setProcess(process).setStdin(withInput);
+    var request = StartRequest.newBuilder().setProcess(process);
+    if (terminal) {
+      request.setPty(PTY.newBuilder().setSize(ProcessClient.size(size)));
+    } else {
+      request.setStdin(withInput);
+    }
     tag.ifPresent(request::setTag);
     return request.build();
   }

@@ -14,6 +14,7 @@ final class Signals {
   static final int INT = 2;
   static final int PIPE = 13;
   static final int TERM = 15;
+  private static final int WINCH = 28;
 
   private Signals() {}
 
@@ -22,6 +23,11 @@ final class Signals {
   static void handle(IntConsumer handler) {
     Map.of("HUP", HUP, "INT", INT, "TERM", TERM)
         .forEach((name, number) -> handle(name, number, handler));
+  }
+
+  /// From now on calls `handler` whenever the size of the terminal has changed.
+  static void handleResize(Runnable handler) {
+    handle("WINCH", WINCH, _ -> handler.run());
   }
 
   private static void handle(String name, int number, IntConsumer handler) {

@@ -191,6 +191,8 @@ final class Syntax {
             "--stdin",
             "Pass standard input on, also from a terminal; files and pipes always are."));
     spec.addOption(
+        flag("--pty", "Run the command on a terminal of its own, such as a shell to type into."));
+    spec.addOption(
         flag(
             "--events", "Show every event of the call as it arrives, instead of the bare output."));
     spec.addOption(
@@ -254,10 +256,11 @@ final class Syntax {
         AgentUrl.local(usual),
         value(result, "--user"),
         value(result, "--cwd"),
-        variables(variables),
+        variables(variables, result.matchedOptionValue("--pty", false)),
         value(result, "--tag"),
         value(result, "--timeout").map(text -> read(TIME_LIMIT, text, "--timeout")),
         result.matchedOptionValue("--stdin", false),
+        result.matchedOptionValue("--pty", false),
         result.matchedOptionValue("--events", false),
         records,
         command);
@@ -276,8 +279,12 @@ final class Syntax {
     }
   }
 
-  private Map<String, String> variables(List<String> assignments) {
+  private Map<String, String> variables(List<String> assignments, boolean terminal) {
     var variables = new LinkedHashMap<String, String>();
+    if (terminal) {
+      // What is shown here must understand what the command writes for it.
+      variables.put("TERM", environment.getOrDefault("TERM", "xterm-256color"));
+    }
     for (var assignment : assignments) {
       var equals = assignment.indexOf('=');
       if (equals == 0) {

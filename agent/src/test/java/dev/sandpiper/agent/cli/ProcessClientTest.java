@@ -120,7 +120,7 @@ class ProcessClientTest {
     var ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     try (var server = new ScriptedServer(Answer.of(ok), Answer.of(ok).thenClose(), Answer.of(ok));
         var client = new ProcessClient(server.url())) {
-      client.sendInput(7, new byte[] {'a', 'b', 'c'}, 2);
+      client.sendInput(7, false, new byte[] {'a', 'b', 'c'}, 2);
       var input = SendInputRequest.parseFrom(server.request().body());
       assertThat(input.getProcess().getPid()).isEqualTo(7);
       assertThat(input.getInput().getStdin()).isEqualTo(ByteString.copyFromUtf8("ab"));

@@ -45,6 +45,7 @@ class RunCommandTest {
         Optional.of("t"),
         Optional.of(Duration.ofSeconds(9)),
         false,
+        false,
         events,
         false,
         List.of("cmd", "x y", ""));
