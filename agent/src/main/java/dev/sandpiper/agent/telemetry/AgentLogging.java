@@ -5,7 +5,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.UnsynchronizedAppenderBase;
-import ch.qos.logback.core.status.OnErrorConsoleStatusListener;
+import ch.qos.logback.core.status.Status;
 import net.logstash.logback.encoder.LogstashEncoder;
 import net.logstash.logback.fieldnames.LogstashCommonFieldNames;
 import net.logstash.logback.fieldnames.LogstashFieldNames;
@@ -23,10 +23,7 @@ public final class AgentLogging {
   public static LogQueue configure(Level level) {
     var context = (LoggerContext) LoggerFactory.getILoggerFactory();
     context.reset();
-    var onError = new OnErrorConsoleStatusListener();
-    onError.setContext(context);
-    onError.start();
-    context.getStatusManager().add(onError);
+    context.getStatusManager().add(AgentLogging::complain);
 
     var queue = new LogQueue(new LazyEncoder(context)::encode);
     var appender = new QueueAppender(queue);
@@ -49,10 +46,18 @@ public final class AgentLogging {
     encoder.setContext(context);
     encoder.setFieldNames(names);
     encoder.setTimeZone("UTC");
-    encoder.setTimestampPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'");
+    encoder.setTimestampPattern("[ISO_INSTANT]"); // a pattern of letters would load locale data
     encoder.setFindAndRegisterJacksonModules(false); // a search through the class path that finds none
     encoder.start();
     return encoder;
+  }
+
+  /// What Logback has to say about itself; there is no other place for it.
+  @SuppressWarnings("SystemOut") // standard error
+  private static void complain(Status status) {
+    if (status.getLevel() >= Status.WARN) {
+      System.err.println("sandpiper: logging: " + status);
+    }
   }
 
   private static final class QueueAppender extends UnsynchronizedAppenderBase<ILoggingEvent> {
