@@ -95,6 +95,11 @@ final class LineOutput {
     limited = true;
   }
 
+  /// Whether the time given by [#giveUpAfter] is over. Any thread.
+  boolean expired() {
+    return limited && System.nanoTime() - giveUpAt > 0;
+  }
+
   private int push(byte[] bytes, int length) {
     int taken = 0;
     while (taken < length) {
@@ -119,7 +124,7 @@ final class LineOutput {
         inFlight = left;
         pause = FIRST_PAUSE_NANOS;
       } else if (result == 0 || result == -Errno.EAGAIN) {
-        if (limited && System.nanoTime() - giveUpAt > 0) {
+        if (expired()) {
           errno = Errno.EAGAIN;
           return false;
         }

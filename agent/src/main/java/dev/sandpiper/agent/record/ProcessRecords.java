@@ -142,9 +142,10 @@ final class ProcessRecords {
 
   private boolean feed(Step.Data data, int count, RecordTurn shared) {
     var stream = data.stream();
+    // An index that was lost knows no times.
+    long micros = data.timeMicros() > 0 ? data.timeMicros() : Timestamp.micros(shared.now());
     return splitter(stream, shared)
-            .feed(
-                shared.bytes(), 0, count, data.offset(), data.timeMicros(), sink(stream, shared))
+            .feed(shared.bytes(), 0, count, data.offset(), micros, sink(stream, shared))
         && relieve(stream, shared);
   }
 

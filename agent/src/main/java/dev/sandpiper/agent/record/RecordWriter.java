@@ -39,7 +39,7 @@ public final class RecordWriter implements AutoCloseable {
       };
 
   /// Long enough to gather the starts and ends of a burst, short enough for eyes.
-  private static final Duration GATHER = Duration.ofMillis(5);
+  private static final Duration GATHER = Duration.ofMillis(10);
 
   /// Log lines before records get their turn again.
   private static final int LOG_LINES = 256;
@@ -114,8 +114,10 @@ public final class RecordWriter implements AutoCloseable {
   /// logged later is dropped. Any thread; the second call only waits.
   public void close(Duration limit) {
     boolean first = !closing;
+    if (first) {
+      output.giveUpAfter(limit);
+    }
     closing = true;
-    output.giveUpAfter(limit);
     wake();
     LockSupport.unpark(thread);
     boolean done = !thread.isAlive();
@@ -125,7 +127,7 @@ public final class RecordWriter implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     if (first) {
-      sayLastWords(done);
+      sayLastWords(done && !output.expired());
     }
   }
 
@@ -149,7 +151,7 @@ public final class RecordWriter implements AutoCloseable {
     while (true) {
       boolean last = closing;
       news.set(false);
-      while (round()) {
+      while (round() && !output.expired()) {
         // more at once
       }
       buffer.flush();
@@ -184,11 +186,17 @@ public final class RecordWriter implements AutoCloseable {
 
   private boolean logLines() {
     for (int i = 0; i < LOG_LINES; i++) {
-      byte[] line = log.poll();
-      if (line == null) {
-        return false;
+      try {
+        byte[] line = log.poll();
+        if (line == null) {
+          return false;
+        }
+        buffer.line(line);
+      } catch (RuntimeException e) {
+        // A line that its encoder cannot write must not end all others.
+        lastWords.accept("a log line could not be written: " + e);
+        elsewhere.accumulateAndGet(new RecordDrops.Counts(0, 1, 0), RecordDrops.Counts::plus);
       }
-      buffer.line(line);
     }
     return true;
   }

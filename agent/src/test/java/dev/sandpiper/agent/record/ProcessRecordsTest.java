@@ -192,7 +192,7 @@ final class ProcessRecordsTest {
   void neverPassesACapWhenBothStreamsCrossItAtOnceB4() {
     long seed = System.nanoTime();
     var random = new Random(seed);
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 10; round++) {
       var harness = new RecordHarness();
       int width = 1 + random.nextInt(4000);
       int left = 3 * 1024 * 1024;

@@ -27,6 +27,8 @@ final class RecordHarness {
   final RecordBuffer buffer = new RecordBuffer((bytes, length) -> written.write(bytes, 0, length));
   final RecordTurn shared;
   final ProcessRecords process;
+  private List<JsonNode> parsed = List.of();
+  private int parsedBytes;
 
   RecordHarness() {
     this(RecordSettings.DEFAULTS);
@@ -81,7 +83,11 @@ final class RecordHarness {
 
   /// Everything written so far; each line has to be a flat JSON object.
   List<JsonNode> records() {
-    return parse(written.toByteArray());
+    if (written.size() != parsedBytes) {
+      parsed = parse(written.toByteArray());
+      parsedBytes = written.size();
+    }
+    return parsed;
   }
 
   static List<JsonNode> parse(byte[] output) {
