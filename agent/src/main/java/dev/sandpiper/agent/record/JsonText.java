@@ -128,7 +128,8 @@ final class JsonText {
     /// limits. An unfinished character at the end is left alone unless `complete`.
     ///
     /// Returns whether a limit stopped it.
-    boolean advance(byte[] bytes, int start, int length, boolean complete, long maxText, long maxEncoded) {
+    boolean advance(
+        byte[] bytes, int start, int length, boolean complete, long maxText, long maxEncoded) {
       while (raw < length) {
         int at = start + raw;
         byte kind = KIND[bytes[at] & 0xff];

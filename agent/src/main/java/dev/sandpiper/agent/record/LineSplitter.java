@@ -39,7 +39,8 @@ final class LineSplitter {
 
   private static final byte[] NOTHING = {};
   private static final int FIRST_CAPACITY = 128;
-  // Kept back by an early part, so that the rest of the line is never empty: a character and a line end.
+  // Kept back by an early part, so that the rest of the line is never empty: a character and a line
+  // end.
   private static final int KEPT_BACK_BYTES = 2 * Utf8.MAX_CHARACTER_BYTES;
   // Undecided bytes at the end: the start of a character, or a carriage return.
   private static final int UNDECIDED_BYTES = Utf8.MAX_CHARACTER_BYTES;
@@ -142,7 +143,8 @@ final class LineSplitter {
   private boolean append(byte[] bytes, int from, int to, Sink sink) {
     int at = from;
     while (at < to) {
-      // After emitFull at most the limit and the undecided bytes remain, so this always makes progress.
+      // After emitFull at most the limit and the undecided bytes remain, so this always makes
+      // progress.
       int count = Math.min(to - at, limitBytes + 2 * UNDECIDED_BYTES - length);
       reserve(length + count);
       System.arraycopy(bytes, at, pending, length, count);

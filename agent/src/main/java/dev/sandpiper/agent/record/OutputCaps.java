@@ -34,7 +34,13 @@ final class OutputCaps {
   void take(int textBytes) {
     if (recordsLeft == 0 || textBytes > bytesLeft) {
       throw new IllegalStateException(
-          "a record of " + textBytes + " bytes, with " + bytesLeft + " bytes and " + recordsLeft + " records left");
+          "a record of "
+              + textBytes
+              + " bytes, with "
+              + bytesLeft
+              + " bytes and "
+              + recordsLeft
+              + " records left");
     }
     bytesLeft -= textBytes;
     recordsLeft--;

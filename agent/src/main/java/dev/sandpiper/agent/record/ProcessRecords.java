@@ -3,8 +3,6 @@ package dev.sandpiper.agent.record;
 import dev.sandpiper.agent.output.Cursor;
 import dev.sandpiper.agent.output.Cursor.Step;
 import dev.sandpiper.agent.output.StreamName;
-import dev.sandpiper.agent.record.EmitterPosition.StreamPosition;
-import java.time.Instant;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -151,8 +149,7 @@ final class ProcessRecords {
 
   /// Too much waits for line ends in all processes together: what this one holds leaves early, in parts.
   private boolean relieve(StreamName stream, RecordTurn shared) {
-    return !shared.holdsTooMuch()
-        || splitter(stream, shared).flushEarly(sink(stream, shared));
+    return !shared.holdsTooMuch() || splitter(stream, shared).flushEarly(sink(stream, shared));
   }
 
   private LineSplitter.Sink sink(StreamName stream, RecordTurn shared) {

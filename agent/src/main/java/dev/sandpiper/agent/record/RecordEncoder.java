@@ -12,14 +12,16 @@ final class RecordEncoder {
   /// Exactly as E2B's requirement has it; retrieval tests compare it.
   static final String TRUNCATED = "[output truncated: command exceeded log capture limit]";
 
-  // Encoded bytes. What callers name is cut here, so that a record stays below what shippers take (192 KiB) with a
+  // Encoded bytes. What callers name is cut here, so that a record stays below what shippers take
+  // (192 KiB) with a
   // message of twice the default line limit.
   private static final int MOST_ID = 512;
   private static final int MOST_TAG = 4 * 1024;
   private static final int MOST_TEXT = 32 * 1024;
   // All names, punctuation and numbers of any record here, with room to spare.
   private static final int FRAME = 1024;
-  // Up to so many raw bytes the worst case is reserved; above, measuring costs less than a batch cut short.
+  // Up to so many raw bytes the worst case is reserved; above, measuring costs less than a batch
+  // cut short.
   private static final int RESERVE_UNMEASURED = 1024;
 
   private static final byte[] TIME = "{\"@timestamp\":\"".getBytes(StandardCharsets.US_ASCII);
@@ -86,7 +88,14 @@ final class RecordEncoder {
   /// A line, or part of one (`part` as [LineSplitter.Sink] has it), of the selected process. Returns the bytes of its
   /// `message`.
   int output(
-      StreamName stream, byte[] raw, int from, int to, long lineOffset, long micros, int part, long seq) {
+      StreamName stream,
+      byte[] raw,
+      int from,
+      int to,
+      long lineOffset,
+      long micros,
+      int part,
+      long seq) {
     out.begin(FRAME + tail.length + idTail.length + room(raw, from, to));
     out.put(TIME, TIME.length);
     out.time(timestamp, micros);
@@ -96,7 +105,8 @@ final class RecordEncoder {
     out.put(tail, tail.length);
     out.number(seq);
     if (part != 0) {
-      // The same on every run, so that parts still match when an agent goes on where another stopped.
+      // The same on every run, so that parts still match when an agent goes on where another
+      // stopped.
       out.put(PARTIAL_ID, PARTIAL_ID.length);
       out.put(idTail, idTail.length);
       out.put((byte) ':');
@@ -143,7 +153,10 @@ final class RecordEncoder {
     out.field("stream", stream.text(), FRAME);
     out.field(
         "message",
-        (end - start) + " bytes of " + stream.text() + " were removed before they could be recorded",
+        (end - start)
+            + " bytes of "
+            + stream.text()
+            + " were removed before they could be recorded",
         FRAME);
     identity(subject);
     out.field("start_offset", start);
@@ -156,7 +169,8 @@ final class RecordEncoder {
   void unreadable(Subject subject, String why, Instant at, long seq) {
     begin(subject, at, "ERROR", "records_missed", room(why, MOST_TEXT));
     out.field("pid", subject.pid());
-    out.field("message", "the rest of the output cannot be recorded: " + why, MOST_TEXT + FRAME / 2);
+    out.field(
+        "message", "the rest of the output cannot be recorded: " + why, MOST_TEXT + FRAME / 2);
     identity(subject);
     finish(seq);
   }

@@ -19,7 +19,8 @@ public interface RecordSink {
   /// Standard output as this agent was given it: descriptor 3 where the launcher has moved it there, out of reach of
   /// what the JVM prints by itself; else descriptor 1.
   static RecordSink standardOutput() {
-    // The launcher closes 3 or makes it writable; without launcher the JVM has its own files there, to read.
+    // The launcher closes 3 or makes it writable; without launcher the JVM has its own files there,
+    // to read.
     int flags = Posix.fcntl(3, Fcntl.F_GETFL, 0);
     boolean moved = flags >= 0 && (flags & (Fcntl.O_WRONLY | Fcntl.O_RDWR)) != 0;
     return descriptor(moved ? 3 : 1);

@@ -211,7 +211,8 @@ public final class RecordWriter implements AutoCloseable {
       drops.add(news);
       counters.dropped(news.lines(), news.logLines(), news.processes());
     }
-    // While batches are lost this one would be too; the next that leaves shows that telling makes sense again.
+    // While batches are lost this one would be too; the next that leaves shows that telling makes
+    // sense again.
     if (!lossy && !drops.untold().none()) {
       buffer.flush();
       if (!lossy) {

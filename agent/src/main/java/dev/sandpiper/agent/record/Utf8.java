@@ -24,7 +24,8 @@ final class Utf8 {
       return -1; // a continuation without a start, an overlong form, or beyond U+10FFFF
     }
     int length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    // Only the second byte has bounds of its own: no overlong form, no surrogate, nothing beyond U+10FFFF.
+    // Only the second byte has bounds of its own: no overlong form, no surrogate, nothing beyond
+    // U+10FFFF.
     int low =
         switch (first) {
           case 0xe0 -> 0xa0;

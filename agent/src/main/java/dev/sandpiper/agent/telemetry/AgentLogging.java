@@ -47,7 +47,8 @@ public final class AgentLogging {
     encoder.setFieldNames(names);
     encoder.setTimeZone("UTC");
     encoder.setTimestampPattern("[ISO_INSTANT]"); // a pattern of letters would load locale data
-    encoder.setFindAndRegisterJacksonModules(false); // a search through the class path that finds none
+    encoder.setFindAndRegisterJacksonModules(
+        false); // a search through the class path that finds none
     encoder.start();
     return encoder;
   }

@@ -74,7 +74,8 @@ public final class Counters {
 
   /// All counters, in the order of names and labels. Each is exact; together they are of about the same moment.
   public List<Sample> samples() {
-    long ended = processesEnded.sum(); // before the starts, so that never more have ended than begun
+    long ended =
+        processesEnded.sum(); // before the starts, so that never more have ended than begun
     long started = processesStarted.sum();
     var fixed =
         Stream.of(
@@ -87,8 +88,7 @@ public final class Counters {
             new Sample("records_dropped_total", "kind=\"process\"", droppedProcesses.sum()),
             new Sample("records_written_bytes_total", "", writtenBytes.sum()));
     return Stream.concat(fixed, named.entrySet().stream().map(Counters::sample))
-        .sorted(
-            Comparator.comparing(Sample::name).thenComparing(Sample::labels))
+        .sorted(Comparator.comparing(Sample::name).thenComparing(Sample::labels))
         .toList();
   }
 

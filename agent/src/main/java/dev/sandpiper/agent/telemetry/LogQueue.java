@@ -36,7 +36,8 @@ public final class LogQueue {
   }
 
   void offer(ILoggingEvent event) {
-    // Forms the message and takes the thread's name and context now: all three may change until it is taken.
+    // Forms the message and takes the thread's name and context now: all three may change until it
+    // is taken.
     event.prepareForDeferredProcessing();
     int size = event.getFormattedMessage().length();
     boolean fits = lines.incrementAndGet() <= MOST_LINES;

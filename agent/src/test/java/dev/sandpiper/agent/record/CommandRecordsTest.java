@@ -198,7 +198,10 @@ final class CommandRecordsTest {
   @Test
   void aBackgroundChildPrintsOnUnderTheSameId() throws IOException {
     var command =
-        start("printf 'first\\nprompt'; (read -r line; echo late; echo later >&2) <'" + gate() + "' &");
+        start(
+            "printf 'first\\nprompt'; (read -r line; echo late; echo later >&2) <'"
+                + gate()
+                + "' &");
     command.awaitExit();
     await().until(() -> messages(records(command)).contains("first"));
     end(command);

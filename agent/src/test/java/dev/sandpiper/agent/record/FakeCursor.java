@@ -43,8 +43,7 @@ final class FakeCursor implements Cursor {
     Runnable woken;
     synchronized (this) {
       long offset = ends.merge(stream, (long) bytes.length, Long::sum) - bytes.length;
-      runs.add(
-          new Run(new Step.Data(stream, offset, bytes.length, timeMicros++, order++), bytes));
+      runs.add(new Run(new Step.Data(stream, offset, bytes.length, timeMicros++, order++), bytes));
       woken = wakeUp();
     }
     woken.run();

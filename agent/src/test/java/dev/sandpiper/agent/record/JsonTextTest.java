@@ -73,7 +73,8 @@ final class JsonTextTest {
   void agreesWithTheJdkOnRandomBytes() {
     long seed = System.nanoTime();
     var random = new Random(seed);
-    byte[] alphabet = bytes('a', 0, '"', 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x90, 0xf4, 0xe0);
+    byte[] alphabet =
+        bytes('a', 0, '"', 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x90, 0xf4, 0xe0);
     for (int round = 0; round < 20_000; round++) {
       byte[] raw = new byte[random.nextInt(24)];
       for (int i = 0; i < raw.length; i++) {

@@ -57,8 +57,7 @@ final class LineSplitterTest {
 
   @Test
   void takesAnyOtherCarriageReturnForText() {
-    assertThat(textsAllWays("10%\r20%\rdone\n50%\r"))
-        .containsExactly("10%\r20%\rdone", "50%\r");
+    assertThat(textsAllWays("10%\r20%\rdone\n50%\r")).containsExactly("10%\r20%\rdone", "50%\r");
   }
 
   @Test
@@ -86,8 +85,7 @@ final class LineSplitterTest {
   @Test
   void cutsALineBeyondTheLimitIntoPartsD2() {
     var expected =
-        List.of(
-            new Line("x".repeat(LIMIT), 1), new Line("x".repeat(LIMIT), 2), new Line("yy", -3));
+        List.of(new Line("x".repeat(LIMIT), 1), new Line("x".repeat(LIMIT), 2), new Line("yy", -3));
     String line = "x".repeat(2 * LIMIT) + "yy";
     assertThat(splitAllWays(utf8(line + "\n"), LIMIT)).isEqualTo(expected);
     assertThat(splitAllWays(utf8(line), LIMIT)).isEqualTo(expected);

@@ -19,8 +19,7 @@ final class Lines implements LineSplitter.Sink {
   final List<Long> offsets = new ArrayList<>();
 
   @Override
-  public boolean line(
-      byte[] bytes, int from, int to, long lineOffset, long timeMicros, int part) {
+  public boolean line(byte[] bytes, int from, int to, long lineOffset, long timeMicros, int part) {
     lines.add(new Line(decode(Arrays.copyOfRange(bytes, from, to)), part));
     offsets.add(lineOffset);
     return true;
@@ -69,8 +68,7 @@ final class Lines implements LineSplitter.Sink {
     int encoded = 0;
     for (int character : text.codePoints().toArray()) {
       int bytes = Character.toString(character).getBytes(StandardCharsets.UTF_8).length;
-      int escaped =
-          "\b\f\n\r\t\"\\".indexOf(character) >= 0 ? 2 : character < 0x20 ? 6 : bytes;
+      int escaped = "\b\f\n\r\t\"\\".indexOf(character) >= 0 ? 2 : character < 0x20 ? 6 : bytes;
       if (size + bytes > limit || encoded + escaped > 2 * limit) {
         parts.add(part.toString());
         part.setLength(0);

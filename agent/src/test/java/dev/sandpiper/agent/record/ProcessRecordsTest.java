@@ -184,7 +184,9 @@ final class ProcessRecordsTest {
     var harness = new RecordHarness(new RecordSettings(true, 100, 100, 64));
     harness.stdout("x".repeat(200)).end().run();
     assertThat(harness.messages()).containsExactly("x".repeat(64), "x".repeat(36));
-    assertThat(harness.output()).extracting(r -> text(r, "partial_last")).containsExactly("false", "true");
+    assertThat(harness.output())
+        .extracting(r -> text(r, "partial_last"))
+        .containsExactly("false", "true");
     assertMarker(harness, 3);
   }
 
@@ -207,7 +209,10 @@ final class ProcessRecordsTest {
         left -= length;
       }
       harness.end().run();
-      assertThat(harness.messageBytes()).as("seed %d", seed).isPositive().isLessThanOrEqualTo(CAP_BYTES);
+      assertThat(harness.messageBytes())
+          .as("seed %d", seed)
+          .isPositive()
+          .isLessThanOrEqualTo(CAP_BYTES);
       assertThat(harness.output().size()).as("seed %d", seed).isLessThanOrEqualTo(CAP_RECORDS);
       assertMarker(harness, harness.output().size() + 1L);
     }
@@ -229,13 +234,20 @@ final class ProcessRecordsTest {
   void givesEveryByteOfALongLineOverSeveralRecords() {
     for (String end : List.of("", "\n")) {
       var harness = new RecordHarness();
-      String line = IntStream.range(0, 40_000).mapToObj(i -> "%05d".formatted(i)).reduce("", String::concat);
+      String line =
+          IntStream.range(0, 40_000).mapToObj(i -> "%05d".formatted(i)).reduce("", String::concat);
       harness.stdout(line + end).end().run();
       assertThat(String.join("", harness.messages())).isEqualTo(line);
       assertThat(harness.messages()).hasSize(4).allMatch(m -> m.length() <= 65_536);
-      assertThat(harness.output()).extracting(r -> r.get("partial_ordinal").asInt()).containsExactly(1, 2, 3, 4);
-      assertThat(harness.output()).extracting(r -> text(r, "partial_last")).containsExactly("false", "false", "false", "true");
-      assertThat(harness.output()).extracting(r -> text(r, "partial_id")).containsOnly("p-1:stdout:0");
+      assertThat(harness.output())
+          .extracting(r -> r.get("partial_ordinal").asInt())
+          .containsExactly(1, 2, 3, 4);
+      assertThat(harness.output())
+          .extracting(r -> text(r, "partial_last"))
+          .containsExactly("false", "false", "false", "true");
+      assertThat(harness.output())
+          .extracting(r -> text(r, "partial_id"))
+          .containsOnly("p-1:stdout:0");
     }
   }
 
@@ -248,7 +260,11 @@ final class ProcessRecordsTest {
 
   @Test
   void boundsTheEncodedSizeOfARecordD5() {
-    var harness = new RecordHarness(RecordSettings.DEFAULTS, EmitterPosition.beginning(RecordSettings.DEFAULTS), "\u0001".repeat(100_000));
+    var harness =
+        new RecordHarness(
+            RecordSettings.DEFAULTS,
+            EmitterPosition.beginning(RecordSettings.DEFAULTS),
+            "\u0001".repeat(100_000));
     harness.stdout("\u0001".repeat(200_000)).end().run(); // records() checks the size of each
     assertThat(harness.messageBytes()).isEqualTo(200_000);
   }
@@ -267,7 +283,8 @@ final class ProcessRecordsTest {
     harness.cursor.drain();
     assertThat(harness.run()).isEqualTo(Turn.DONE);
     assertThat(harness.records())
-        .extracting(r -> r.has("seq") ? text(r, "message") + r.get("seq").asLong() : text(r, "event_type"))
+        .extracting(
+            r -> r.has("seq") ? text(r, "message") + r.get("seq").asLong() : text(r, "event_type"))
         .containsExactly("process_start", "before1", "prompt> 2", "process_end", "after3", "last4");
   }
 
@@ -332,7 +349,9 @@ final class ProcessRecordsTest {
       second.end().run();
       var both = new ArrayList<>(first.records());
       both.addAll(second.records());
-      assertThat(both).extracting(r -> line(r)).as("cut at %d", cut)
+      assertThat(both)
+          .extracting(r -> line(r))
+          .as("cut at %d", cut)
           .isEqualTo(whole.records().stream().map(r -> line(r)).toList());
     }
   }
@@ -351,15 +370,20 @@ final class ProcessRecordsTest {
     assertThat(harness.records())
         .extracting(r -> text(r, "event_type"))
         .containsExactly("process_start", "process_output", "records_missed", "process_end");
-    assertThat(text(harness.records().get(2), "message")).contains("cannot read segment 0.stdout: EIO");
+    assertThat(text(harness.records().get(2), "message"))
+        .contains("cannot read segment 0.stdout: EIO");
   }
 
   @Test
   void cutsAnEndlessCommandLine() {
-    var facts = new ProcessFacts("p", 1, null, "\"".repeat(1_000_000), "u".repeat(10_000), null, RecordHarness.NOW);
+    var facts =
+        new ProcessFacts(
+            "p", 1, null, "\"".repeat(1_000_000), "u".repeat(10_000), null, RecordHarness.NOW);
     var harness = new RecordHarness();
     harness.shared.encoder().started(new RecordEncoder.Subject("p", 1, null), facts);
     harness.buffer.flush();
-    assertThat(text(harness.records().getFirst(), "command")).endsWith("…").hasSizeGreaterThan(16_000);
+    assertThat(text(harness.records().getFirst(), "command"))
+        .endsWith("…")
+        .hasSizeGreaterThan(16_000);
   }
 }

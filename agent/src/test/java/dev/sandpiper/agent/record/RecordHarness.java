@@ -40,8 +40,7 @@ final class RecordHarness {
 
   RecordHarness(RecordSettings settings, EmitterPosition from, @Nullable String tag) {
     shared =
-        new RecordTurn(
-            settings, new RecordEncoder(buffer), () -> NOW, new Counters(), _ -> {});
+        new RecordTurn(settings, new RecordEncoder(buffer), () -> NOW, new Counters(), _ -> {});
     process = new ProcessRecords(facts(ID, PID, tag), cursor, from);
   }
 
@@ -92,7 +91,8 @@ final class RecordHarness {
 
   static List<JsonNode> parse(byte[] output) {
     String text = new String(output, StandardCharsets.UTF_8);
-    assertThat(text).satisfiesAnyOf(t -> assertThat(t).isEmpty(), t -> assertThat(t).endsWith("\n"));
+    assertThat(text)
+        .satisfiesAnyOf(t -> assertThat(t).isEmpty(), t -> assertThat(t).endsWith("\n"));
     return text.lines().map(RecordHarness::flat).toList();
   }
 

@@ -171,7 +171,9 @@ final class RecordWriterTest {
     sink.take(Long.MAX_VALUE, 0);
     await().until(() -> emitter.open() == 0 && log.isEmpty());
     writer.close();
-    assertThat(RecordHarness.of(records().stream().filter(r -> r.has("event_type")).toList(), "process_output"))
+    assertThat(
+            RecordHarness.of(
+                records().stream().filter(r -> r.has("event_type")).toList(), "process_output"))
         .hasSize(5000);
     var told = dropped();
     assertThat(told).hasSize(1);
@@ -292,17 +294,16 @@ final class RecordWriterTest {
         records().stream()
             .collect(java.util.stream.Collectors.groupingBy(r -> text(r, "process_id")));
     assertThat(byProcess).hasSize(1000);
-    byProcess.forEach(
-        (id, records) -> {
-          assertThat(text(records.getFirst(), "event_type")).isEqualTo("process_start");
-          assertThat(text(records.getLast(), "event_type")).isEqualTo("process_end");
-          var output = RecordHarness.of(records, "process_output");
-          assertThat(output).as("seed %d, %s", seed, id).hasSize(records.size() - 2).hasSize(40);
-          for (int i = 0; i < output.size(); i++) {
-            assertThat(output.get(i).get("seq").asInt()).isEqualTo(i + 1);
-            assertThat(text(output.get(i), "message")).isEqualTo(id + " line " + i);
-          }
-        });
+    byProcess.forEach((id, records) -> {
+      assertThat(text(records.getFirst(), "event_type")).isEqualTo("process_start");
+      assertThat(text(records.getLast(), "event_type")).isEqualTo("process_end");
+      var output = RecordHarness.of(records, "process_output");
+      assertThat(output).as("seed %d, %s", seed, id).hasSize(records.size() - 2).hasSize(40);
+      for (int i = 0; i < output.size(); i++) {
+        assertThat(output.get(i).get("seq").asInt()).isEqualTo(i + 1);
+        assertThat(text(output.get(i), "message")).isEqualTo(id + " line " + i);
+      }
+    });
   }
 
   private void printMany(int thread, Random random) {
@@ -338,10 +339,8 @@ final class RecordWriterTest {
     int[] pipe = new int[2];
     assertThat(Posix.pipe2(pipe, 0)).isZero();
     var stalled =
-        new RecordWriter(
-            RecordSink.descriptor(pipe[1]), log, () -> NOW, counters, lastWords::add);
-    var records =
-        new RecordEmitter(RecordSettings.DEFAULTS, stalled, () -> NOW, counters);
+        new RecordWriter(RecordSink.descriptor(pipe[1]), log, () -> NOW, counters, lastWords::add);
+    var records = new RecordEmitter(RecordSettings.DEFAULTS, stalled, () -> NOW, counters);
     stalled.start();
     var cursor = new FakeCursor();
     records.begin(
