@@ -34,6 +34,7 @@ final class FifoPool implements AutoCloseable {
   private final BlockingQueue<Fifo> ready;
   private final int refillBelow;
   private final BlockingQueue<String> retired = new ArrayBlockingQueue<>(RETIRED);
+  private final EndedInputs ended = new EndedInputs();
   private final AtomicLong names = new AtomicLong();
   private final AtomicBoolean awake = new AtomicBoolean();
   private final Thread upkeep;
@@ -66,6 +67,12 @@ final class FifoPool implements AutoCloseable {
     } else {
       Posix.unlink(path);
     }
+  }
+
+  /// The agent has closed this stdin FIFO while its process runs: see {@link EndedInputs}.
+  void inputEnded(String path) {
+    ended.add(path);
+    wake();
   }
 
   int ready() {
@@ -122,15 +129,16 @@ final class FifoPool implements AutoCloseable {
   private void keepUp() {
     while (!closed) {
       refill();
+      unlinkRetired();
+      long quiet = ended.nudge();
       awake.set(false);
-      if (!closed && retired.isEmpty() && ready.size() >= refillBelow) {
-        LockSupport.park(this);
+      if (!closed && retired.isEmpty() && ready.size() >= refillBelow && !ended.hasNews()) {
+        LockSupport.parkNanos(this, quiet);
       }
       awake.set(true);
-      if (!closed && ready.size() >= refillBelow) {
+      if (!closed && ready.size() >= refillBelow && quiet > GATHER_NANOS && !ended.hasNews()) {
         LockSupport.parkNanos(this, GATHER_NANOS);
       }
-      unlinkRetired();
     }
   }
 

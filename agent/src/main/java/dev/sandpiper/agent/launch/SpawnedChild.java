@@ -207,16 +207,21 @@ final class SpawnedChild implements Child {
 
   @Override
   public void closeInput() {
+    String path = facts.get(FIFO_STDIN);
+    if (endInput() && path != null) {
+      fifos.inputEnded(path); // the path stays until the process is over
+    }
+  }
+
+  private boolean endInput() {
     synchronized (descriptors) {
-      if (inputClosed) {
-        return;
-      }
+      boolean first = !inputClosed;
       inputClosed = true;
-      if (!terminal) { // a terminal's duplicate is still wanted for its size
+      if (first && !terminal) { // a terminal's duplicate is still wanted for its size
         closeInputFd();
       }
+      return first;
     }
-    outputDrained(FIFO_STDIN);
   }
 
   @GuardedBy("descriptors")
@@ -258,7 +263,7 @@ final class SpawnedChild implements Child {
         exitFd = -1;
       }
     }
-    closeInput();
+    endInput();
     ChildOutput left;
     synchronized (descriptors) {
       closeInputFd();
@@ -270,6 +275,7 @@ final class SpawnedChild implements Child {
       case ChildOutput.Pipes(int stdout, int stderr) -> closeAll(stdout, stderr);
       case ChildOutput.Terminal(int master, int read, int write) -> closeAll(master, read, write);
     }
+    outputDrained(FIFO_STDIN);
     outputDrained(FIFO_STDOUT);
     outputDrained(FIFO_STDERR);
     outputDrained(FIFO_PTY);

@@ -22,8 +22,10 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class LaunchTest {
   @TempDir static Path state;
   private static LaunchFixture fixture;
@@ -172,6 +174,17 @@ final class LaunchTest {
     assertThat(child.inputFd()).isEqualTo(-1);
     assertThat(child.writeInput(direct("three\n"))).isEqualTo(-Errno.EBADF);
     assertThat(LaunchFixture.finish(child).out()).isEqualTo("one\ntwo\n");
+  }
+
+  @Test
+  void stdinOpenedAgainAfterItsEndGivesTheRestAndEndOfFile() throws Exception {
+    for (String before : new String[] {"", "sleep 0.02; ", "sleep 0.3; "}) {
+      Child child =
+          fixture.start(with(fixture.shell(before + "cat /dev/stdin"), new Stdio.Pipes(true)));
+      child.writeInput(direct("waiting in the pipe"));
+      child.closeInput();
+      assertThat(LaunchFixture.finish(child).out()).isEqualTo("waiting in the pipe");
+    }
   }
 
   @Test
