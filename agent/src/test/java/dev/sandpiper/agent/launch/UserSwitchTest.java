@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -173,13 +174,14 @@ final class UserSwitchTest {
                 () -> {
                   while (!over.get()) {
                     System.gc();
+                    LockSupport.parkNanos(2_000_000); // leave something for the commands
                   }
                 });
     List<Callable<Void>> work = new ArrayList<>();
     for (User each : all) {
       work.add(
           () -> {
-            for (int i = 0; i < 100; i++) {
+            for (int i = 0; i < 40; i++) {
               Finished own = fixture.run(fixture.spec("id", "-u"));
               assertThat(own.out()).isEqualTo("0\n");
               Finished done = fixture.run(as(fixture.spec("id", "-u"), each));
