@@ -46,8 +46,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   /// What is written is flushed at the end of the turn, or here: the kernel should work while we make more.
   private static final int FLUSH_BYTES = 64 * 1024;
 
-  /// A body that nobody wants is read to its end, to keep the connection, if it is not longer than this.
-  private static final int DISCARD_BYTES = 256 * 1024;
+  /// A body that nobody wants is read to its end, to keep the connection, if it is not longer than this. Where the client
+  /// has said that it is longer, the response says `Connection: close`; a chunked one can only be cut off, and a client
+  /// that has read its response may have begun another request by then: hence not too small.
+  static final int DISCARD_BYTES = 4 * 1024 * 1024;
 
   private static final int LINGER_MILLIS = 1000; // for the client to read an answer to a body that we do not read
 

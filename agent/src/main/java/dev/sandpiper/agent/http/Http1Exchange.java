@@ -85,6 +85,9 @@ final class Http1Exchange extends AbstractExchange {
     if (wantsContinue && !continueSent && !inputEnded()) {
       keepAlive = false; // the client may or may not send its body now: only the end of the connection is clear
     }
+    if (!inputEnded() && declaredLength() > Http1Connection.DISCARD_BYTES) {
+      keepAlive = false;
+    }
     if (!keepAlive) {
       headers.set("connection", "close");
     } else if (protocol() == HttpProtocol.HTTP_1_0) {
@@ -99,6 +102,11 @@ final class Http1Exchange extends AbstractExchange {
     if (isStreamed() && connection.isInputShutdown()) {
       eventLoop().execute(this::abort);
     }
+  }
+
+  private long declaredLength() {
+    String length = requestHeaders().get("content-length");
+    return length == null ? 0 : Long.parseLong(length); // the decoder has checked it
   }
 
   @Override

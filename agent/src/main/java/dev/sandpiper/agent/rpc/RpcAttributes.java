@@ -17,6 +17,9 @@ public final class RpcAttributes {
 
   public static final Attributes.Key<String> HTTP_PATH = Attributes.Key.create("rpc-http-path");
 
+  /// What follows the `?`, as sent; absent without one.
+  public static final Attributes.Key<String> HTTP_QUERY = Attributes.Key.create("rpc-http-query");
+
   public static final Attributes.Key<SocketAddress> REMOTE_ADDRESS = Grpc.TRANSPORT_ATTR_REMOTE_ADDR;
 
   /// Absent where no filter found out who calls.

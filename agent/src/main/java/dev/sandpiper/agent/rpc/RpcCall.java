@@ -51,6 +51,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   private int requested;
   private boolean pulling;
   private boolean pumping;
+  private boolean pumpAgain;
   private boolean inputEnded;
   private boolean halfClosed;
   private int messagesReceived;
@@ -96,6 +97,10 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
             .set(RpcAttributes.PAYLOAD_BYTES, codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES)
             .set(RpcAttributes.HTTP_PATH, exchange.path())
             .set(RpcAttributes.REMOTE_ADDRESS, exchange.remoteAddress());
+    String query = exchange.query();
+    if (query != null) {
+      builder.set(RpcAttributes.HTTP_QUERY, query);
+    }
     Caller caller = exchange.get(Caller.ATTRIBUTE);
     if (caller != null) {
       builder.set(RpcAttributes.CALLER, caller);
@@ -185,26 +190,30 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     pump();
   }
 
+  /// Moves messages from the reader to the service as far as demand and body allow. Pulling body can deliver it at
+  /// once, and delivering a message can raise the demand, both from inside: then it goes round again.
   private void pump() {
+    pumpAgain = true;
     if (pumping) {
       return;
     }
     pumping = true;
     try {
-      while (requested > 0 && !closed && !cancelled) {
-        byte[] message = reader.next();
-        if (message == null) {
-          break;
+      while (pumpAgain && !isOver()) {
+        pumpAgain = false;
+        byte[] message = requested > 0 ? reader.next() : null;
+        if (message != null) {
+          requested--;
+          receive(message);
+          pumpAgain = true;
+        } else if (inputEnded) {
+          if (!halfClosed && reader.isEmpty()) {
+            halfClose();
+          }
+        } else if (requested > 0 && !pulling) {
+          pulling = true;
+          exchange.request();
         }
-        requested--;
-        receive(message);
-      }
-      if (inputEnded && !halfClosed && !closed && !cancelled && reader.isEmpty()) {
-        halfClose();
-      }
-      if (requested > 0 && !inputEnded && !pulling && !closed && !cancelled) {
-        pulling = true;
-        exchange.request();
       }
     } catch (StatusRuntimeException e) {
       refuse(e.getStatus());

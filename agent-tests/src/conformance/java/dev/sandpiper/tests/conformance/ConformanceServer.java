@@ -1,0 +1,71 @@
+package dev.sandpiper.tests.conformance;
+
+import com.google.protobuf.ByteString;
+import connectrpc.conformance.v1.ServerCompat.ServerCompatRequest;
+import connectrpc.conformance.v1.ServerCompat.ServerCompatResponse;
+import dev.sandpiper.agent.http.HttpServer;
+import dev.sandpiper.agent.http.HttpSettings;
+import dev.sandpiper.agent.http.Router;
+import dev.sandpiper.agent.http.TlsSettings;
+import dev.sandpiper.agent.rpc.Dispatch;
+import dev.sandpiper.agent.rpc.RpcServer;
+import dev.sandpiper.agent.rpc.RpcSettings;
+import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
+import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Reads one request for a server from standard input, writes its address to standard output, and serves until it is
+/// killed. Both messages have their length, four bytes, in front.
+public final class ConformanceServer {
+  private ConformanceServer() {}
+
+  static void main() throws Exception {
+    var in = new DataInputStream(System.in);
+    ServerCompatRequest request = ServerCompatRequest.parseFrom(in.readNBytes(in.readInt()));
+    int limit = request.getMessageReceiveLimit();
+    var settings =
+        limit == 0
+            ? RpcSettings.DEFAULTS
+            : new RpcSettings(limit, RpcSettings.DEFAULTS.compressFromBytes(), RpcSettings.DEFAULTS.maxWaiting());
+    var rpc = new RpcServer(settings, List.of(new ConnectProtocol(), new GrpcProtocol()));
+    rpc.add(ConformanceService.define(), Dispatch.BLOCKING);
+    rpc.ready();
+    var address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+    var server =
+        new HttpServer(HttpSettings.at(address).withTls(tls(request)), new Router().fallback(rpc));
+    server.bind();
+    var response =
+        ServerCompatResponse.newBuilder()
+            .setHost(address.getAddress().getHostAddress())
+            .setPort(server.port())
+            .setPemCert(request.getUseTls() ? request.getServerCreds().getCert() : ByteString.EMPTY)
+            .build();
+    try (var out = new DataOutputStream(new FileOutputStream(FileDescriptor.out))) {
+      out.writeInt(response.getSerializedSize());
+      response.writeTo(out);
+    }
+    Thread.sleep(Long.MAX_VALUE);
+  }
+
+  private static @Nullable TlsSettings tls(ServerCompatRequest request) throws IOException {
+    if (!request.getUseTls()) {
+      return null;
+    }
+    Path directory = Files.createTempDirectory("conformance");
+    Path certificate = Files.write(directory.resolve("cert.pem"), request.getServerCreds().getCert().toByteArray());
+    Path key = Files.write(directory.resolve("key.pem"), request.getServerCreds().getKey().toByteArray());
+    ByteString client = request.getClientTlsCert();
+    Path clientCa = client.isEmpty() ? null : Files.write(directory.resolve("ca.pem"), client.toByteArray());
+    return new TlsSettings(certificate, key, clientCa);
+  }
+}
