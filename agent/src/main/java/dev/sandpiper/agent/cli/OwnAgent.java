@@ -190,10 +190,13 @@ final class OwnAgent implements Closeable {
   }
 
   private void stop() {
-    process.destroy();
+    // Not Process.destroy, which also closes our end of its output before the last records were
+    // read.
+    process.toHandle().destroy();
     try {
       if (!process.waitFor(STOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
-        process.destroyForcibly().waitFor();
+        process.toHandle().destroyForcibly();
+        process.waitFor();
       }
       if (records != null) {
         // A background command may still hold the agent's standard output, if the agent let it.
