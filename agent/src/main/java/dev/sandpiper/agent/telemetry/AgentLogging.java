@@ -5,7 +5,6 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.UnsynchronizedAppenderBase;
-import ch.qos.logback.core.status.Status;
 import net.logstash.logback.encoder.LogstashEncoder;
 import net.logstash.logback.fieldnames.LogstashCommonFieldNames;
 import net.logstash.logback.fieldnames.LogstashFieldNames;
@@ -22,9 +21,6 @@ public final class AgentLogging {
   /// Sends everything from `level` up to a new queue, and to no earlier one. Called before the first line is logged.
   public static LogQueue configure(Level level) {
     var context = (LoggerContext) LoggerFactory.getILoggerFactory();
-    context.reset();
-    context.getStatusManager().add(AgentLogging::complain);
-
     var queue = new LogQueue(new LazyEncoder(context)::encode);
     var appender = new QueueAppender(queue);
     appender.setName("queue");
@@ -32,6 +28,7 @@ public final class AgentLogging {
     appender.start();
     var root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.setLevel(level);
+    root.detachAndStopAllAppenders();
     root.addAppender(appender);
     return queue;
   }
@@ -51,14 +48,6 @@ public final class AgentLogging {
         false); // a search through the class path that finds none
     encoder.start();
     return encoder;
-  }
-
-  /// What Logback has to say about itself; there is no other place for it.
-  @SuppressWarnings("SystemOut") // standard error
-  private static void complain(Status status) {
-    if (status.getLevel() >= Status.WARN) {
-      System.err.println("sandpiper: logging: " + status);
-    }
   }
 
   private static final class QueueAppender extends UnsynchronizedAppenderBase<ILoggingEvent> {

@@ -18,7 +18,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,6 +36,11 @@ final class RecordWriterTest {
       new RecordWriter(sink, log, () -> NOW, counters, lastWords::add);
   private final RecordEmitter emitter =
       new RecordEmitter(RecordSettings.DEFAULTS, writer, () -> NOW, counters);
+
+  @BeforeAll
+  static void bePatient() {
+    Awaitility.setDefaultTimeout(Duration.ofSeconds(60)); // on a machine that does other things too
+  }
 
   @AfterEach
   void close() {
