@@ -26,15 +26,13 @@ import java.util.stream.Stream;
 final class Image {
   private static final String MAIN_CLASS = "dev.sandpiper.agent.Main";
 
-  // The least set the agent runs with:
+  // The least set the agent runs with. Logback, Jackson and Netty name more (java.xml, java.naming,
+  // jdk.jfr), but only for
+  // what is not used here: configuration by XML, directory look-ups, flight-recorder events.
   private static final List<String> MODULES =
       List.of(
           "java.base",
-          "java.logging", // grpc-java and Netty's fallback logger
-          "java.management", // Netty asks for the JVM's arguments
-          "java.naming", // Logback links against it
-          "java.xml", // Logback links against it, though nothing of ours is configured by XML
-          "jdk.jfr", // Netty's buffers link against its events, though they are off
+          "java.logging", // grpc-java links against it
           "jdk.unsupported" // sun.misc.Unsafe: without it Netty starts 45 ms later
           );
 
