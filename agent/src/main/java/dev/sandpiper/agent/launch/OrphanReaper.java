@@ -40,6 +40,9 @@ final class OrphanReaper implements AutoCloseable {
   private void run() {
     while (!closed) {
       WaitStatus exited = Tasks.waitid(Tasks.P_ALL, 0, Tasks.WEXITED | Tasks.WNOWAIT);
+      if (closed) {
+        return; // whoever comes after may have children that are not in this list
+      }
       if (exited == null || exited.error() < 0) {
         boolean nobody = exited != null && exited.error() == -Errno.ECHILD;
         LockSupport.parkNanos(this, nobody ? IDLE_NANOS : PAUSE_NANOS);
