@@ -187,16 +187,30 @@ public final class PosixLauncher implements Launcher {
     }
 
     int run() {
+      if (throughShell) { // which would answer a missing program with an exit code
+        String script = "ulimit -Sn " + openFiles.childSoft() + "; exec \"$0\" \"$@\"";
+        return find() ? throughShell(List.of(SHELL, "-c", script, program)) : 0;
+      }
+      if (!spec.cmd().startsWith("/")) {
+        return find() ? startProgram() : 0;
+      }
+      // A full path is tried as it is, three system calls less; only after a failure is asked what was wrong.
+      program = spec.cmd();
+      int pid = startProgram();
+      return pid > 0 || find() ? pid : 0;
+    }
+
+    private boolean find() {
       CommandSearch.Result found = CommandSearch.find(spec);
       problem = found.problem();
       if (found.program() == null) {
-        return 0;
+        return false;
       }
       program = found.program();
-      if (throughShell) {
-        String script = "ulimit -Sn " + openFiles.childSoft() + "; exec \"$0\" \"$@\"";
-        return throughShell(List.of(SHELL, "-c", script, program));
-      }
+      return true;
+    }
+
+    private int startProgram() {
       int pid = start(program);
       // A script without a first line that names its interpreter is the shell's, as execvp(3) has it.
       return pid == -Errno.ENOEXEC ? throughShell(List.of(SHELL, program)) : pid;
