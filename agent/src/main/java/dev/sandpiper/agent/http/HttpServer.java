@@ -4,6 +4,7 @@ import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
@@ -15,6 +16,8 @@ import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.ssl.ApplicationProtocolNames;
+import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -22,13 +25,17 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The front door: listens, and hands every request to one handler (a [Router]).
 ///
 /// `bind` once, `close` once or more. Closing stops listening, sends GOAWAY on HTTP/2 connections, closes idle ones,
 /// lets running requests go on for the grace, then breaks off what is left.
 public final class HttpServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger("http");
   private static final int BACKLOG = 1024;
   private static final int MAX_PIECE_BYTES = 64 * 1024;
 
@@ -48,6 +55,8 @@ public final class HttpServer implements AutoCloseable {
     if (transport != null) {
       throw new IllegalStateException("bound already");
     }
+    TlsSettings secured = settings.tls();
+    TlsContext tls = secured == null ? null : new TlsContext(secured, System::nanoTime);
     Transport made = Transport.create(settings.ioThreads());
     transport = made;
     ServerBootstrap bootstrap =
@@ -69,9 +78,17 @@ public final class HttpServer implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel channel) {
                     connections.add(channel);
-                    channel
-                        .pipeline()
-                        .addLast(new ProtocolSniffer(settings, HttpServer.this::install));
+                    if (tls == null) {
+                      channel
+                          .pipeline()
+                          .addLast(new ProtocolSniffer(settings, HttpServer.this::install));
+                    } else {
+                      channel
+                          .pipeline()
+                          .addLast(
+                              tls.current().newHandler(channel.alloc()),
+                              new Negotiated(HttpServer.this::install));
+                    }
                   }
                 });
     for (InetSocketAddress address : settings.addresses()) {
@@ -111,6 +128,34 @@ public final class HttpServer implements AutoCloseable {
                   .setMaxHeaderSize(settings.maxHeaderBytes())
                   .setMaxChunkSize(MAX_PIECE_BYTES)),
           new Http1Connection(settings, handler, secure));
+    }
+  }
+
+  /// Over TLS, ALPN says which protocol it is; a client that says nothing gets HTTP/1.1.
+  private static final class Negotiated extends ApplicationProtocolNegotiationHandler {
+    private final BiConsumer<ChannelPipeline, Boolean> install;
+
+    Negotiated(BiConsumer<ChannelPipeline, Boolean> install) {
+      super(ApplicationProtocolNames.HTTP_1_1);
+      this.install = install;
+    }
+
+    @Override
+    protected void configurePipeline(ChannelHandlerContext ctx, String protocol) {
+      install.accept(ctx.pipeline(), protocol.equals(ApplicationProtocolNames.HTTP_2));
+    }
+
+    /// A client that does not trust us, or that we do not trust, is its own affair.
+    @Override
+    protected void handshakeFailure(ChannelHandlerContext ctx, Throwable cause) {
+      log.debug("a TLS handshake with {} failed", ctx.channel().remoteAddress(), cause);
+      var _ = ctx.close();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+      log.debug("a TLS connection with {} failed", ctx.channel().remoteAddress(), cause);
+      var _ = ctx.close();
     }
   }
 
