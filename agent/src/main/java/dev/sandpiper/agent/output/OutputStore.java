@@ -33,6 +33,8 @@ public final class OutputStore implements AutoCloseable {
   /// Entries of an index per byte of retention: an index takes a quarter of the room of its bytes at most.
   private static final int BYTES_PER_ENTRY = 64;
 
+  private static final long SAY_AGAIN_NANOS = 60_000_000_000L;
+
   private static final int BUFFER_BYTES = 64 * 1024;
 
   final PipeLoop loop;
@@ -63,7 +65,7 @@ public final class OutputStore implements AutoCloseable {
   // Pipe loop only.
   private int devNull = -1;
   private @Nullable ByteBuffer buffer;
-  private boolean diskWasFull;
+  private long diskFullSaid;
 
   OutputStore(Path directory, OutputSettings settings, PipeLoop loop, Clock clock) {
     this.directory = directory.toString();
@@ -240,7 +242,6 @@ public final class OutputStore implements AutoCloseable {
   void grew(long bytes) {
     total.addAndGet(bytes);
     counters.writtenBytes.add(bytes);
-    diskWasFull = false;
   }
 
   void dropped(long bytes) {
@@ -250,12 +251,14 @@ public final class OutputStore implements AutoCloseable {
 
   void diskFull(OutputLog log) {
     counters.diskFull.increment();
-    if (!diskWasFull) {
-      diskWasFull = true; // once until something could be written again
+    long now = clock.nanoTime();
+    if (diskFullSaid == 0 || now - diskFullSaid > SAY_AGAIN_NANOS) {
+      diskFullSaid = now == 0 ? 1 : now;
       LOG.warn(
-          "no space for output in {} (process {}): the oldest output goes",
+          "no space for output in {} (process {}): the oldest output goes, {} times so far",
           directory,
-          log.processId());
+          log.processId(),
+          counters.diskFull());
     }
   }
 
