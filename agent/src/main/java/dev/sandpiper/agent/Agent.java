@@ -33,9 +33,14 @@ import dev.sandpiper.agent.rpc.RpcSettings;
 import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.ProcessService;
+import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
+import dev.sandpiper.proto.process.ProcessGrpc;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -146,8 +151,15 @@ final class Agent implements AutoCloseable {
             System.getenv(),
             List.of(new RecordingListener(emitter)));
     stops.push(processes::stop);
+    HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
+    rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
+    for (ServerServiceDefinition service : Reflection.services(rpc::services)) {
+      rpc.add(service, Dispatch.EVENT_LOOP);
+    }
     rpc.ready();
+    health.setStatus(ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
+    stops.push(health::enterTerminalState);
 
     settings.warnings().forEach(LOG::warn);
     LOG.info("sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
