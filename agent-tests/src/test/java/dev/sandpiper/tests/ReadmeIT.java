@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sandpiper.tests.harness.Agent;
 import dev.sandpiper.tests.harness.AgentProcess;
+import dev.sandpiper.tests.harness.NodePackages;
 import dev.sandpiper.tests.harness.Shell;
 import java.io.File;
 import java.io.IOException;
@@ -90,8 +91,7 @@ final class ReadmeIT {
 
   @Test
   void javaScriptSnippetRuns() throws IOException {
-    var packages = Path.of("target/node/node_modules").toAbsolutePath();
-    assumeTrue(Files.exists(packages.resolve("e2b")), "needs what NodeSdkIT installs");
+    var packages = NodePackages.installed().resolve("node_modules");
     Files.createSymbolicLink(directory.resolve("node_modules"), packages);
     var program = Files.writeString(directory.resolve("hello.mjs"), block("js", "Sandbox.create"));
     assertPrintsHello("node " + program);

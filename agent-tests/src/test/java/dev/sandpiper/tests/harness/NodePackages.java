@@ -1,0 +1,63 @@
+package dev.sandpiper.tests.harness;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.stream.Stream;
+
+/// The published `e2b` package, pinned by the lock file in `src/test/node` and installed once into `target/node`, beside
+/// the programs that use it.
+public final class NodePackages {
+  private static final Path SOURCES = Path.of("src/test/node");
+  private static final Path INSTALLED = Path.of("target/node");
+  private static final long INSTALL_SECONDS = 600;
+
+  private NodePackages() {}
+
+  /// The directory with programs and packages. Without Node the test that asks is skipped and says so; it fails where
+  /// `CI=true`.
+  public static synchronized Path installed() {
+    boolean there = isThere("node") && isThere("npm");
+    if (Boolean.parseBoolean(System.getenv("CI"))) {
+      assertThat(there).as("CI=true needs node and npm").isTrue();
+    }
+    assumeTrue(there, "needs node and npm (Debian: apt-get install nodejs npm)");
+    try {
+      install();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return INSTALLED.toAbsolutePath();
+  }
+
+  private static boolean isThere(String program) {
+    return Shell.run("/bin/sh", "-c", "command -v " + program).exitCode() == 0;
+  }
+
+  private static void install() throws IOException {
+    Files.createDirectories(INSTALLED);
+    try (Stream<Path> sources = Files.list(SOURCES)) {
+      for (Path source : sources.filter(Files::isRegularFile).toList()) {
+        Files.copy(
+            source, INSTALLED.resolve(source.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+      }
+    }
+    Path stamp = INSTALLED.resolve("node_modules/.installed-lock.json");
+    String lock = Files.readString(SOURCES.resolve("package-lock.json"));
+    if (Files.exists(stamp) && Files.readString(stamp).equals(lock)) {
+      return;
+    }
+    long started = System.nanoTime();
+    ProcessBuilder npm =
+        new ProcessBuilder("npm", "ci", "--omit=optional", "--ignore-scripts", "--no-progress")
+            .directory(INSTALLED.toFile());
+    Shell.run(npm, INSTALL_SECONDS).requireSuccess();
+    Files.writeString(stamp, lock);
+    Measured.print("npm ci: %.1f s", Measured.seconds(Measured.since(started)));
+  }
+}
