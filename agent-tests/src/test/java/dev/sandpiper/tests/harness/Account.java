@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 
 /// A user account of the machine that exists for one test class, with a home and a second group.
@@ -44,6 +46,22 @@ public final class Account implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /// A command line that runs another as this account, with its groups and home.
+  public String[] commandAs(String... command) {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "setpriv",
+                "--reuid=" + name,
+                "--regid=" + name,
+                "--init-groups",
+                "env",
+                "HOME=" + home(),
+                "USER=" + name));
+    line.addAll(List.of(command));
+    return line.toArray(String[]::new);
   }
 
   @Override

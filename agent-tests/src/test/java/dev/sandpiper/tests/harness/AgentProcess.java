@@ -1,5 +1,7 @@
 package dev.sandpiper.tests.harness;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -10,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -47,6 +50,8 @@ public final class AgentProcess implements AutoCloseable {
   public static final class Builder {
     private final List<String> flags = new ArrayList<>();
     private final Map<String, String> environment = new LinkedHashMap<>();
+    private final List<String> prefix = new ArrayList<>();
+    private @Nullable Account account;
     private @Nullable Path stateDirectory;
 
     public Builder flag(String name, Object value) {
@@ -65,12 +70,31 @@ public final class AgentProcess implements AutoCloseable {
       return this;
     }
 
+    /// Runs the agent as that account in place of the tests' own; skips the test if it cannot read the image.
+    public Builder as(Account it) {
+      Shell.Result readable = Shell.run(it.commandAs("test", "-x", executable().toString()));
+      assumeTrue(readable.exitCode() == 0, "another account may not read the image where it lies");
+      account = it;
+      return this;
+    }
+
+    /// A program that replaces itself with the agent, such as `env` or a shell's `exec`; comes before [#as].
+    public Builder via(String... command) {
+      prefix.addAll(List.of(command));
+      return this;
+    }
+
     public AgentProcess start() {
       try {
         Path directory = Files.createTempDirectory("sandpiper-test-");
+        if (account != null) {
+          Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+          prefix.addAll(List.of(account.commandAs()));
+        }
         String mark = "/nowhere/" + UUID.randomUUID();
         int port = freePort();
-        ProcessBuilder builder = new ProcessBuilder(executable().toString(), "serve");
+        ProcessBuilder builder = new ProcessBuilder(prefix);
+        builder.command().addAll(List.of(executable().toString(), "serve"));
         builder.command().addAll(List.of("--port", Integer.toString(port)));
         builder.command().addAll(List.of("--listen", "127.0.0.1"));
         Path state = stateDirectory == null ? directory.resolve("state") : stateDirectory;

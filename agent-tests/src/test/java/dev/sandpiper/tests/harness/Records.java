@@ -59,7 +59,8 @@ public final class Records {
 
   public static final String TRUNCATED = "[output truncated: command exceeded log capture limit]";
 
-  Records(InputStream in) {
+  /// Reads from anything that an agent's standard output leads to.
+  public Records(InputStream in) {
     this.in = in;
     this.reader = Thread.ofPlatform().name("records").daemon().start(this::read);
   }
@@ -260,7 +261,7 @@ public final class Records {
     lock.lock();
     try {
       requireGood();
-      if (tail.length > 0 && !mayBeCut) {
+      if (tail.length > 0 && (!mayBeCut || tail[0] != '{')) {
         throw new AssertionError(
             "standard output ends inside a line: "
                 + new String(tail, java.nio.charset.StandardCharsets.ISO_8859_1));
