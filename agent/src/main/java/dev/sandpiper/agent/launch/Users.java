@@ -27,6 +27,10 @@ public final class Users {
   private final int ownGid;
   private final boolean canSwitch;
   private volatile @Nullable Snapshot snapshot;
+  private volatile @Nullable Own own;
+
+  /// The agent's own user as one reading of the files has it.
+  private record Own(Snapshot snapshot, User user) {}
 
   private record Stamp(long device, long inode, long size, long modifiedNanos, long changedNanos) {
     static final Stamp MISSING = new Stamp(-1, -1, -1, -1, -1);
@@ -73,6 +77,15 @@ public final class Users {
   /// The agent's own user; where its uid has no entry, one named `uid N` that lives in `/`.
   public User self() {
     Snapshot now = current();
+    Own kept = own;
+    if (kept == null || kept.snapshot != now) {
+      kept = new Own(now, ownUser(now));
+      own = kept;
+    }
+    return kept.user;
+  }
+
+  private User ownUser(Snapshot now) {
     for (String line : now.lines.values()) {
       String[] fields = line.split(":", -1);
       if (fields.length >= 4 && fields[2].equals(Integer.toUnsignedString(ownUid))) {
