@@ -27,10 +27,6 @@ public final class Users {
   private final int ownGid;
   private final boolean canSwitch;
   private volatile @Nullable Snapshot snapshot;
-  private volatile @Nullable Own own;
-
-  /// The agent's own user as one reading of the files has it.
-  private record Own(Snapshot snapshot, User user) {}
 
   private record Stamp(long device, long inode, long size, long modifiedNanos, long changedNanos) {
     static final Stamp MISSING = new Stamp(-1, -1, -1, -1, -1);
@@ -53,7 +49,8 @@ public final class Users {
       Stamp group,
       Map<String, String> lines,
       Map<String, List<Integer>> groups,
-      Map<String, Integer> groupIds) {}
+      Map<String, Integer> groupIds,
+      User self) {}
 
   public Users() {
     this(Path.of("/etc/passwd"), Path.of("/etc/group"));
@@ -71,25 +68,21 @@ public final class Users {
   public Optional<User> find(String name) {
     Snapshot now = current();
     String line = now.lines.get(name);
-    return line == null ? Optional.empty() : Optional.of(parse(line, now));
+    return line == null ? Optional.empty() : Optional.of(parse(line, now.groups));
   }
 
   /// The agent's own user; where its uid has no entry, one named `uid N` that lives in `/`.
   public User self() {
-    Snapshot now = current();
-    Own kept = own;
-    if (kept == null || kept.snapshot != now) {
-      kept = new Own(now, ownUser(now));
-      own = kept;
-    }
-    return kept.user;
+    return current().self;
   }
 
-  private User ownUser(Snapshot now) {
-    for (String line : now.lines.values()) {
+  private User ownUser(Map<String, String> lines, Map<String, List<Integer>> groups) {
+    for (String line : lines.values()) {
       String[] fields = line.split(":", -1);
-      if (fields.length >= 4 && fields[2].equals(Integer.toUnsignedString(ownUid))) {
-        return parse(line, now);
+      if (fields.length >= 7
+          && fields[2].equals(Integer.toUnsignedString(ownUid))
+          && id(fields[3]) != null) {
+        return parse(line, groups);
       }
     }
     return new User(
@@ -114,13 +107,16 @@ public final class Users {
       return kept;
     }
     List<String> groupLines = lines(group);
+    Map<String, String> byName = readPasswd(lines(passwd));
+    Map<String, List<Integer>> byMember = readGroups(groupLines);
     Snapshot fresh =
         new Snapshot(
             passwdNow,
             groupNow,
-            readPasswd(lines(passwd)),
-            readGroups(groupLines),
-            readGroupIds(groupLines));
+            byName,
+            byMember,
+            readGroupIds(groupLines),
+            ownUser(byName, byMember));
     snapshot = fresh;
     return fresh;
   }
@@ -174,7 +170,7 @@ public final class Users {
     return byName;
   }
 
-  private User parse(String line, Snapshot now) {
+  private User parse(String line, Map<String, List<Integer>> memberships) {
     String[] fields = line.split(":", -1);
     Integer uid = fields.length >= 7 ? id(fields[2]) : null;
     Integer gid = fields.length >= 7 ? id(fields[3]) : null;
@@ -183,7 +179,7 @@ public final class Users {
           passwd + ": the entry '" + line + "' has no valid user and group number");
     }
     List<Integer> groups = new ArrayList<>(List.of(gid));
-    for (Integer extra : now.groups.getOrDefault(fields[0], List.of())) {
+    for (Integer extra : memberships.getOrDefault(fields[0], List.of())) {
       if (!groups.contains(extra)) {
         groups.add(extra);
       }
