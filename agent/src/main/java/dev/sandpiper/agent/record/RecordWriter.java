@@ -11,8 +11,9 @@ import java.util.function.Consumer;
 
 /// The one thread that writes lines: the agent's own ([LogQueue]) and the records ([RecordEmitter]).
 ///
-/// It sleeps until there is news, waits [#GATHER] for more (so that a burst of starts costs one wake-up and one write),
-/// makes a batch and writes it. When nobody reads standard output it stops within that write, and only it: output waits
+/// It sleeps until there is news, waits [#GATHER] for more, makes a batch and writes it; then it looks for news once
+/// per [#GATHER], until there was none for [#LINGER] times and it sleeps again. So a burst of starts costs few wake-ups
+/// and few writes, and whoever brings news while it is awake makes no system call. When nobody reads standard output it stops within that write, and only it: output waits
 /// in the logs, log lines in their queue. When the reader is gone, lines are dropped and counted, and told of in a
 /// `records_dropped` record when writing works again, or to `lastWords` at the end.
 public final class RecordWriter implements AutoCloseable {
@@ -39,7 +40,9 @@ public final class RecordWriter implements AutoCloseable {
       };
 
   /// Long enough to gather the starts and ends of a burst, short enough for eyes.
-  private static final Duration GATHER = Duration.ofMillis(10);
+  private static final Duration GATHER = Duration.ofMillis(20);
+
+  private static final int LINGER = 20;
 
   /// Log lines before records get their turn again.
   private static final int LOG_LINES = 256;
@@ -58,6 +61,7 @@ public final class RecordWriter implements AutoCloseable {
   private final Thread thread;
   private Source source = NOTHING;
   private boolean lossy; // the last batch was lost, in part at least
+  private volatile boolean asleep;
   private volatile boolean closing;
 
   /// `lastWords` takes what can no longer be a record, in one line: standard error.
@@ -93,7 +97,8 @@ public final class RecordWriter implements AutoCloseable {
 
   /// There is news. Any thread; costs a read when the thread knows already.
   void wake() {
-    if (!news.get() && !news.getAndSet(true)) {
+    // First the news, then the look whether it sleeps; the thread does it the other way round.
+    if (!news.get() && !news.getAndSet(true) && asleep) {
       LockSupport.unpark(thread);
     }
   }
@@ -163,11 +168,23 @@ public final class RecordWriter implements AutoCloseable {
         }
         return;
       }
-      while (!news.get() && !closing) {
-        LockSupport.park(this);
-      }
-      gather();
+      awaitNews();
     }
+  }
+
+  private void awaitNews() {
+    for (int i = 0; i < LINGER; i++) {
+      gather();
+      if (news.get() || closing) {
+        return;
+      }
+    }
+    asleep = true;
+    while (!news.get() && !closing) {
+      LockSupport.park(this);
+    }
+    asleep = false;
+    gather();
   }
 
   private void gather() {
