@@ -149,7 +149,7 @@ final class Agent implements AutoCloseable {
             new ProcessManager.Parts(
                 users, launcher, store, loop, journal, ids, clock),
             System.getenv(),
-            List.of(new RecordingListener(emitter)));
+            List.of(new RecordingListener(emitter, own.recordArguments())));
     stops.push(processes::stop);
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);

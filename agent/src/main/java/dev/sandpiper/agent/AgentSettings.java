@@ -11,7 +11,9 @@ import java.util.List;
 /// @param stateDirectory where journal and output live
 /// @param syncJournal whether every journal entry is forced to the disk
 /// @param logLevel the least level of the agent's own log lines
-record AgentSettings(Path stateDirectory, boolean syncJournal, LogLevel logLevel) {
+/// @param recordArguments whether `process_start` records hold the arguments of commands
+record AgentSettings(
+    Path stateDirectory, boolean syncJournal, LogLevel logLevel, boolean recordArguments) {
   /// How much the agent says of itself.
   enum LogLevel {
     DEBUG,
@@ -37,12 +39,20 @@ record AgentSettings(Path stateDirectory, boolean syncJournal, LogLevel logLevel
           .defaultsTo(LogLevel.INFO)
           .because("least level of the agent's own log lines");
 
+  static final Setting<Boolean> RECORD_ARGUMENTS =
+      Setting.bool("record-arguments")
+          .defaultsTo(false)
+          .because("put the arguments of commands, which may hold secrets, into process_start records");
+
   static List<Setting<?>> all() {
-    return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL);
+    return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL, RECORD_ARGUMENTS);
   }
 
   static AgentSettings from(Settings settings) {
     return new AgentSettings(
-        settings.get(STATE_DIR), settings.get(SYNC_JOURNAL), settings.get(LOG_LEVEL));
+        settings.get(STATE_DIR),
+        settings.get(SYNC_JOURNAL),
+        settings.get(LOG_LEVEL),
+        settings.get(RECORD_ARGUMENTS));
   }
 }

@@ -10,9 +10,12 @@ import dev.sandpiper.agent.record.RecordEmitter;
 /// Tells the record emitter of processes, which knows nothing of them but what a record says.
 final class RecordingListener implements ProcessListener {
   private final RecordEmitter emitter;
+  private final boolean arguments;
 
-  RecordingListener(RecordEmitter emitter) {
+  /// @param arguments whether records hold the arguments of commands, which may be secrets
+  RecordingListener(RecordEmitter emitter, boolean arguments) {
     this.emitter = emitter;
+    this.arguments = arguments;
   }
 
   @Override
@@ -22,7 +25,7 @@ final class RecordingListener implements ProcessListener {
             process.processId(),
             process.pid(),
             process.spec().tag().orElse(null),
-            process.spec().commandLine(),
+            arguments ? process.spec().commandLine() : process.spec().cmd(),
             process.userName(),
             process.spec().timeLimit().orElse(null),
             process.startedAt()),

@@ -57,8 +57,13 @@ final class JsonCodec implements Codec {
       throw new IllegalStateException(method.path() + " has a request type without JSON mapping");
     }
     Message.Builder builder = prototype.newBuilderForType();
+    String json = new String(bytes, StandardCharsets.UTF_8);
+    int trailing = JsonEnd.trailing(json);
+    if (trailing >= 0) {
+      throw invalid("unmarshal message: there is more after the JSON object, at character " + trailing, null);
+    }
     try {
-      format().parser.merge(new String(bytes, StandardCharsets.UTF_8), builder);
+      format().parser.merge(json, builder);
       return builder.build();
     } catch (InvalidProtocolBufferException | RuntimeException e) {
       throw invalid("unmarshal message: " + e.getMessage(), e);
