@@ -159,8 +159,17 @@ public final class HttpServer implements AutoCloseable {
     }
   }
 
-  private static PooledByteBufAllocator allocator() {
-    return PooledByteBufAllocator.DEFAULT;
+  /// One arena of direct memory for each event loop, and no caches for the threads of services: they only pass by.
+  private PooledByteBufAllocator allocator() {
+    return new PooledByteBufAllocator(
+        true,
+        0,
+        settings.ioThreads(),
+        PooledByteBufAllocator.defaultPageSize(),
+        PooledByteBufAllocator.defaultMaxOrder(),
+        PooledByteBufAllocator.defaultSmallCacheSize(),
+        PooledByteBufAllocator.defaultNormalCacheSize(),
+        false);
   }
 
   /// Waits for the grace at most. Any thread but an event loop.

@@ -79,10 +79,10 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     this.codec = codec;
     this.reader = reader;
     if (deadline == null) {
-      context = Context.ROOT.withCancellation();
+      context = method.context().withCancellation();
       deadlineTimer = null;
     } else {
-      context = Context.ROOT.withDeadline(deadline, exchange.eventLoop());
+      context = method.context().withDeadline(deadline, exchange.eventLoop());
       long nanos = Math.max(0, deadline.timeRemaining(TimeUnit.NANOSECONDS));
       deadlineTimer = exchange.eventLoop().schedule(this::deadlineExceeded, nanos, TimeUnit.NANOSECONDS);
     }

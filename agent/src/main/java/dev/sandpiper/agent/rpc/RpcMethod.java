@@ -2,6 +2,7 @@ package dev.sandpiper.agent.rpc;
 
 import com.google.protobuf.DescriptorProtos.MethodOptions.IdempotencyLevel;
 import com.google.protobuf.MessageLite;
+import io.grpc.Context;
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.PrototypeMarshaller;
 import io.grpc.ServerCallHandler;
@@ -13,13 +14,15 @@ public final class RpcMethod {
   private final MethodDescriptor<Object, Object> descriptor;
   private final ServerCallHandler<Object, Object> handler;
   private final Dispatch dispatch;
+  private final Context context;
   private final MessageLite requestPrototype;
 
   @SuppressWarnings("unchecked") // nothing looks at the types: messages are told apart by what they are
-  RpcMethod(ServerMethodDefinition<?, ?> definition, Dispatch dispatch) {
+  RpcMethod(ServerMethodDefinition<?, ?> definition, Dispatch dispatch, Context context) {
     this.descriptor = (MethodDescriptor<Object, Object>) definition.getMethodDescriptor();
     this.handler = (ServerCallHandler<Object, Object>) definition.getServerCallHandler();
     this.dispatch = dispatch;
+    this.context = context;
     if (descriptor.getRequestMarshaller() instanceof PrototypeMarshaller<Object> marshaller
         && marshaller.getMessagePrototype() instanceof MessageLite prototype) {
       this.requestPrototype = prototype;
@@ -43,6 +46,11 @@ public final class RpcMethod {
 
   Dispatch dispatch() {
     return dispatch;
+  }
+
+  /// What the context of each call is made from.
+  Context context() {
+    return context;
   }
 
   MessageLite requestPrototype() {

@@ -7,6 +7,8 @@ import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.http.HttpHandler;
 import dev.sandpiper.agent.http.Responses;
+import io.grpc.Context;
+import io.grpc.InternalServer;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
@@ -39,6 +41,8 @@ public final class RpcServer implements HttpHandler {
   private final List<ServerServiceDefinition> services = new CopyOnWriteArrayList<>();
   private final Codec proto = new ProtoCodec();
   private final Codec json = new JsonCodec(this::types);
+  private final Context context =
+      Context.ROOT.withValue(InternalServer.SERVER_CONTEXT_KEY, new HostedServices(this::services));
   private final Object lock = new Object();
   private volatile @Nullable TypeRegistry types;
   private volatile boolean ready;
@@ -61,7 +65,7 @@ public final class RpcServer implements HttpHandler {
     services.add(service);
     types = null;
     for (ServerMethodDefinition<?, ?> definition : service.getMethods()) {
-      RpcMethod method = new RpcMethod(definition, dispatch);
+      RpcMethod method = new RpcMethod(definition, dispatch, context);
       if (methods.putIfAbsent(method.path(), method) != null) {
         throw new IllegalStateException(method.path() + " is hosted already");
       }
