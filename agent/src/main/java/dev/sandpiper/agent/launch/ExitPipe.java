@@ -22,11 +22,10 @@ final class ExitPipe {
         .name("exit-watch-" + pid)
         .daemon()
         .stackSize(STACK_BYTES)
-        .start(
-            () -> {
-              Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOWAIT);
-              Posix.close(pipe[1]);
-            });
+        .start(() -> {
+          Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOWAIT);
+          Posix.close(pipe[1]);
+        });
     return pipe[0];
   }
 }

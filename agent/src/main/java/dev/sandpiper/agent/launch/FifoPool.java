@@ -111,9 +111,7 @@ final class FifoPool implements AutoCloseable {
     }
     int read = Posix.open(path, Fcntl.O_RDONLY | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC, 0);
     int write =
-        read < 0
-            ? read
-            : Posix.open(path, Fcntl.O_WRONLY | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC, 0);
+        read < 0 ? read : Posix.open(path, Fcntl.O_WRONLY | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC, 0);
     if (write < 0) {
       if (read >= 0) {
         Posix.close(read);
@@ -121,7 +119,8 @@ final class FifoPool implements AutoCloseable {
       Posix.unlink(path);
       return new Fifo(null, write, write);
     }
-    // Refused beyond a user's quota of pipe pages (pipe(7)); the default size works as well, only with more waiting.
+    // Refused beyond a user's quota of pipe pages (pipe(7)); the default size works as well, only
+    // with more waiting.
     Posix.fcntl(write, Fcntl.F_SETPIPE_SZ, PIPE_BYTES);
     return new Fifo(path, read, write);
   }

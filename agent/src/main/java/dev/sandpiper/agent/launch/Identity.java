@@ -36,8 +36,7 @@ final class Identity {
       encoded.clear();
     }
     return encoded.computeIfAbsent(
-        user.groups(),
-        ids -> new Tasks.Groups(ids.stream().mapToInt(Integer::intValue).toArray()));
+        user.groups(), ids -> new Tasks.Groups(ids.stream().mapToInt(Integer::intValue).toArray()));
   }
 
   /// Makes every call once with the thread's own identity, so that nothing is loaded while it has another.

@@ -80,8 +80,7 @@ final class LaunchFailures {
       case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE ->
           resources("command '" + spec.cmd() + "' cannot start", error);
       default ->
-          new LaunchException(
-              Reason.INTERNAL, command + " cannot start: " + Errno.describe(error));
+          new LaunchException(Reason.INTERNAL, command + " cannot start: " + Errno.describe(error));
     };
   }
 
@@ -113,8 +112,7 @@ final class LaunchFailures {
           case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.EAGAIN, Errno.ENOSPC -> true;
           default -> false;
         };
-    return new LaunchException(
-        shortage ? Reason.RESOURCES : Reason.INTERNAL, what + ": " + limit);
+    return new LaunchException(shortage ? Reason.RESOURCES : Reason.INTERNAL, what + ": " + limit);
   }
 
   static LaunchException noSwitch(LaunchSpec spec, User self) {
@@ -157,9 +155,7 @@ final class LaunchFailures {
     if (limit == null) {
       return "unknown";
     }
-    return limit.soft() == Tasks.RLIM_INFINITY
-        ? "unlimited"
-        : Long.toUnsignedString(limit.soft());
+    return limit.soft() == Tasks.RLIM_INFINITY ? "unlimited" : Long.toUnsignedString(limit.soft());
   }
 
   private static Optional<String> read(String file) {

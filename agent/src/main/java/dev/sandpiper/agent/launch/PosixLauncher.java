@@ -51,10 +51,9 @@ public final class PosixLauncher implements Launcher {
   public static PosixLauncher open(
       Users users, Path stateDirectory, String run, Predicate<String> stillNeeded) {
     Spawn.unsupported()
-        .ifPresent(
-            why -> {
-              throw new UnsupportedOperationException("Sandpiper cannot start commands: " + why);
-            });
+        .ifPresent(why -> {
+          throw new UnsupportedOperationException("Sandpiper cannot start commands: " + why);
+        });
     occupyStandardDescriptors();
     Spawn.defaultDisposition(Signals.SIGCHLD);
     OpenFileLimit openFiles = OpenFileLimit.raise();
@@ -91,8 +90,7 @@ public final class PosixLauncher implements Launcher {
   @Override
   public boolean canLaunchHere(LaunchSpec spec) {
     User user = spec.user();
-    return user.uid() == self.uid()
-        && (!canSwitch || (user.gid() == ownGid && hasOwnGroups(user)));
+    return user.uid() == self.uid() && (!canSwitch || (user.gid() == ownGid && hasOwnGroups(user)));
   }
 
   /// The primary group counts as a supplementary one on both sides: being in it twice changes nothing.
@@ -194,7 +192,8 @@ public final class PosixLauncher implements Launcher {
       if (!spec.cmd().startsWith("/")) {
         return find() ? startProgram() : 0;
       }
-      // A full path is tried as it is, three system calls less; only after a failure is asked what was wrong.
+      // A full path is tried as it is, three system calls less; only after a failure is asked what
+      // was wrong.
       program = spec.cmd();
       int pid = startProgram();
       return pid > 0 || find() ? pid : 0;
@@ -212,7 +211,8 @@ public final class PosixLauncher implements Launcher {
 
     private int startProgram() {
       int pid = start(program);
-      // A script without a first line that names its interpreter is the shell's, as execvp(3) has it.
+      // A script without a first line that names its interpreter is the shell's, as execvp(3) has
+      // it.
       return pid == -Errno.ENOEXEC ? throughShell(List.of(SHELL, program)) : pid;
     }
 
@@ -280,8 +280,7 @@ public final class PosixLauncher implements Launcher {
       refuseNul(variable.getValue(), "environment variable '" + variable.getKey() + "'");
     }
     if (!spec.cwd().startsWith("/")) {
-      throw new LaunchException(
-          Reason.INVALID, "cwd '" + spec.cwd() + "' is not an absolute path");
+      throw new LaunchException(Reason.INVALID, "cwd '" + spec.cwd() + "' is not an absolute path");
     }
   }
 

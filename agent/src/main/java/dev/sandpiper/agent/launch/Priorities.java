@@ -18,11 +18,10 @@ final class Priorities {
   private static final int IO_BEST_EFFORT_4 = 2 << 13 | 4; // ioprio_set(2)
 
   private static final ThreadLocal<ByteBuffer> SCORE =
-      ThreadLocal.withInitial(
-          () ->
-              ByteBuffer.allocateDirect(4)
-                  .put(Integer.toString(CHILD_OOM_SCORE).getBytes(StandardCharsets.US_ASCII))
-                  .flip());
+      ThreadLocal.withInitial(() ->
+          ByteBuffer.allocateDirect(4)
+              .put(Integer.toString(CHILD_OOM_SCORE).getBytes(StandardCharsets.US_ASCII))
+              .flip());
 
   private final AtomicLong failures = new AtomicLong();
   private final boolean setScore;
@@ -53,8 +52,7 @@ final class Priorities {
   }
 
   private static boolean writeScore(int pid) {
-    int fd =
-        Posix.open("/proc/" + pid + "/oom_score_adj", Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, 0);
+    int fd = Posix.open("/proc/" + pid + "/oom_score_adj", Fcntl.O_WRONLY | Fcntl.O_CLOEXEC, 0);
     if (fd < 0) {
       return false;
     }

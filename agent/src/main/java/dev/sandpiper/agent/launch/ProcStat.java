@@ -9,7 +9,8 @@ import java.nio.file.Path;
 
 /// Reads `/proc/PID/stat` (proc_pid_stat(5)).
 final class ProcStat {
-  private static final int MOST_BYTES = 2048; // 52 numbers of at most 20 digits, and a name of 16 bytes
+  private static final int MOST_BYTES =
+      2048; // 52 numbers of at most 20 digits, and a name of 16 bytes
 
   private static final ThreadLocal<ByteBuffer> TEXT =
       ThreadLocal.withInitial(() -> ByteBuffer.allocateDirect(MOST_BYTES));

@@ -185,7 +185,8 @@ final class SpawnedChild implements Child {
       if (scope == Scope.LEADER || !hasPidfd || exitFd < 0) {
         return -Errno.ESRCH;
       }
-      // The pidfd means this very group, whatever the number means by now (Linux 6.9; EINVAL before).
+      // The pidfd means this very group, whatever the number means by now (Linux 6.9; EINVAL
+      // before).
       int result = Tasks.pidfdSendSignal(exitFd, signal, Tasks.PIDFD_SIGNAL_PROCESS_GROUP);
       return result == -Errno.EINVAL ? -Errno.ESRCH : result;
     }
@@ -238,9 +239,7 @@ final class SpawnedChild implements Child {
       if (!terminal) {
         return -Errno.ENOTTY;
       }
-      return inputFd < 0
-          ? -Errno.EBADF
-          : Terminals.setSize(inputFd, size.columns(), size.rows());
+      return inputFd < 0 ? -Errno.EBADF : Terminals.setSize(inputFd, size.columns(), size.rows());
     }
   }
 

@@ -6,8 +6,7 @@ import java.util.List;
 ///
 /// @param uid unsigned 32-bit value in an `int`, as are `gid` and `groups`
 /// @param groups supplementary groups: the primary one first, then every group that names the user
-public record User(
-    String name, int uid, int gid, List<Integer> groups, String home, String shell) {
+public record User(String name, int uid, int gid, List<Integer> groups, String home, String shell) {
   public User {
     groups = List.copyOf(groups);
   }

@@ -213,4 +213,5 @@ public final class Users {
       return true; // root without a readable /proc: try, and let the kernel answer
     }
     return true;
-  }}
+  }
+}

@@ -20,11 +20,13 @@ final class Kernel {
   private static final MethodHandle CALL =
       LINKER.downcallHandle(
           FunctionDescriptor.of(
-              JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+              JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+              JAVA_LONG),
           Linker.Option.captureCallState("errno"));
 
   private static final MemorySegment SYSCALL =
-      function("syscall").orElseThrow(() -> new IllegalStateException("the C library has no syscall(2)"));
+      function("syscall")
+          .orElseThrow(() -> new IllegalStateException("the C library has no syscall(2)"));
 
   private Kernel() {}
 
@@ -34,7 +36,8 @@ final class Kernel {
   }
 
   /// Calls the kernel; the result is the kernel's own, that is `-errno` on failure.
-  static long syscall(Scratch scratch, long number, long a, long b, long c, long d, long e, long f) {
+  static long syscall(
+      Scratch scratch, long number, long a, long b, long c, long d, long e, long f) {
     long result = call(SYSCALL, scratch.errno, number, a, b, c, d, e, f);
     return result == -1 ? -scratch.errno.get(JAVA_INT, 0) : result;
   }
@@ -68,7 +71,8 @@ final class Kernel {
   }
 
   /// Calls a library function that reports through its result, as `posix_spawn(3)` does; that result as it is.
-  static int function(MemorySegment function, Scratch scratch, long a, long b, long c, long d, long e, long f) {
+  static int function(
+      MemorySegment function, Scratch scratch, long a, long b, long c, long d, long e, long f) {
     return (int) call(function, scratch.errno, a, b, c, d, e, f, 0);
   }
 

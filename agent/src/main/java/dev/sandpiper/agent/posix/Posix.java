@@ -51,7 +51,8 @@ public final class Posix {
 
   /// pread(2).
   public static long pread(int fd, ByteBuffer direct, long offset) {
-    return moved(direct, Kernel.syscall(Abi.PREAD, fd, address(direct), direct.remaining(), offset));
+    return moved(
+        direct, Kernel.syscall(Abi.PREAD, fd, address(direct), direct.remaining(), offset));
   }
 
   /// pread(2) to an address that the caller vouches for, as Netty's buffers have one; allocates nothing.
@@ -61,7 +62,8 @@ public final class Posix {
 
   /// pwrite(2). May be partial.
   public static long pwrite(int fd, ByteBuffer direct, long offset) {
-    return moved(direct, Kernel.syscall(Abi.PWRITE, fd, address(direct), direct.remaining(), offset));
+    return moved(
+        direct, Kernel.syscall(Abi.PWRITE, fd, address(direct), direct.remaining(), offset));
   }
 
   /// splice(2) with both descriptors' own positions. One of the two must be a pipe.

@@ -53,10 +53,9 @@ public final class Spawn {
 
     static MemorySegment required(String name) {
       return Kernel.function(name)
-          .orElseThrow(
-              () ->
-                  new UnsupportedOperationException(
-                      "the C library has no " + name + "; Sandpiper needs glibc 2.29 or later"));
+          .orElseThrow(() ->
+              new UnsupportedOperationException(
+                  "the C library has no " + name + "; Sandpiper needs glibc 2.29 or later"));
     }
 
     /// The same for every child, and only read by posix_spawn, so one serves all threads.
@@ -74,8 +73,7 @@ public final class Spawn {
     }
 
     private static void check(String name, Scratch scratch, MemorySegment attributes, long value) {
-      int error =
-          Kernel.function(required(name), scratch, attributes.address(), value, 0, 0, 0, 0);
+      int error = Kernel.function(required(name), scratch, attributes.address(), value, 0, 0, 0, 0);
       if (error != 0) {
         throw new IllegalStateException(name + " failed: " + Errno.describe(error));
       }
@@ -217,7 +215,8 @@ public final class Spawn {
         throw new IllegalStateException("addclosefrom_np failed: " + Errno.describe(error));
       }
     } else {
-      // Everything the agent opens is close-on-exec already; this is for what a native library opened without it.
+      // Everything the agent opens is close-on-exec already; this is for what a native library
+      // opened without it.
       Kernel.syscall(Abi.CLOSE_RANGE, 3, 0xFFFFFFFFL, 4 /* CLOSE_RANGE_CLOEXEC */);
     }
   }

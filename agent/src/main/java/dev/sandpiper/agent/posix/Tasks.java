@@ -83,8 +83,7 @@ public final class Tasks {
   public static int[] getgroups() {
     Scratch scratch = Scratch.mine();
     int most = Scratch.STRUCT_BYTES / 4;
-    int count =
-        (int) Kernel.syscall(scratch, Abi.GETGROUPS, most, scratch.struct.address(), 0);
+    int count = (int) Kernel.syscall(scratch, Abi.GETGROUPS, most, scratch.struct.address(), 0);
     return count <= 0 ? new int[0] : scratch.struct.asSlice(0, 4L * count).toArray(JAVA_INT);
   }
 

@@ -42,7 +42,8 @@ public final class Terminals {
   /// Sets the size in characters; each is cut to 16 bits. The foreground group gets `SIGWINCH` when it changes.
   public static int setSize(int master, int columns, int rows) {
     Scratch scratch = Scratch.mine();
-    MemorySegment size = scratch.struct; // struct winsize: rows, columns, and pixels that nobody uses
+    MemorySegment size =
+        scratch.struct; // struct winsize: rows, columns, and pixels that nobody uses
     size.set(JAVA_SHORT, 0, (short) rows);
     size.set(JAVA_SHORT, 2, (short) columns);
     size.set(JAVA_INT, 4, 0);

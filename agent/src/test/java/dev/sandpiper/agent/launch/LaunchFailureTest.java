@@ -69,12 +69,12 @@ final class LaunchFailureTest {
   void commandThatDoesNotExist() {
     LaunchException byName = failure(fixture.spec("no-such-command"));
     assertThat(byName.reason()).isEqualTo(Reason.COMMAND_NOT_FOUND);
-    assertThat(byName).hasMessage("command 'no-such-command' was not found on PATH '" + LaunchFixture.PATH + "'");
+    assertThat(byName)
+        .hasMessage("command 'no-such-command' was not found on PATH '" + LaunchFixture.PATH + "'");
     LaunchException byPath = failure(fixture.spec("/no/such"));
     assertThat(byPath.reason()).isEqualTo(Reason.COMMAND_NOT_FOUND);
     assertThat(byPath).hasMessage("command '/no/such' was not found: /no/such does not exist");
-    assertThat(failure(fixture.spec("/etc/passwd/x")).reason())
-        .isEqualTo(Reason.COMMAND_NOT_FOUND);
+    assertThat(failure(fixture.spec("/etc/passwd/x")).reason()).isEqualTo(Reason.COMMAND_NOT_FOUND);
   }
 
   @Test

@@ -103,7 +103,8 @@ final class LaunchTest {
 
   @Test
   void argumentsAreKeptAndTheCommandIsArgumentZero() throws Exception {
-    LaunchSpec spec = fixture.spec("sh", "-c", "printf '<%s>' \"$0\" \"$@\"", "zero", "", "a b", "ü");
+    LaunchSpec spec =
+        fixture.spec("sh", "-c", "printf '<%s>' \"$0\" \"$@\"", "zero", "", "a b", "ü");
     assertThat(fixture.run(spec).out()).isEqualTo("<zero><><a b><ü>");
     Finished cmdline = fixture.run(fixture.spec("cat", "/proc/self/cmdline"));
     assertThat(cmdline.out()).isEqualTo("cat\0/proc/self/cmdline\0");
@@ -149,8 +150,7 @@ final class LaunchTest {
     Child child = fixture.start(fixture.shell("yes | head -c 1000000; echo end >&2"));
     ChildOutput.Pipes pipes = (ChildOutput.Pipes) child.output();
     await().until(() -> Posix.read(pipes.stdoutFd(), ByteBuffer.allocateDirect(1)) == 1);
-    assertThat(Posix.read(pipes.stderrFd(), ByteBuffer.allocateDirect(1)))
-        .isEqualTo(-Errno.EAGAIN);
+    assertThat(Posix.read(pipes.stderrFd(), ByteBuffer.allocateDirect(1))).isEqualTo(-Errno.EAGAIN);
     assertThat(LaunchFixture.readAll(pipes.stdoutFd())).hasSize(999_999);
     assertThat(LaunchFixture.readAll(pipes.stderrFd())).isEqualTo("end\n");
     assertThat(LaunchFixture.end(child)).isEqualTo(new Exit.Exited(0));
@@ -190,7 +190,8 @@ final class LaunchTest {
   @Test
   void inputToACommandThatNoLongerReadsIsABrokenPipe() throws Exception {
     Child child =
-        fixture.start(with(fixture.shell("exec <&-; echo closed; sleep 1000"), new Stdio.Pipes(true)));
+        fixture.start(
+            with(fixture.shell("exec <&-; echo closed; sleep 1000"), new Stdio.Pipes(true)));
     ChildOutput.Pipes pipes = (ChildOutput.Pipes) child.output();
     await().until(() -> Posix.read(pipes.stdoutFd(), ByteBuffer.allocateDirect(10)) > 0);
     assertThat(child.writeInput(direct("x"))).isEqualTo(-Errno.EPIPE);
@@ -273,8 +274,10 @@ final class LaunchTest {
     Posix.read(pipes.stdoutFd(), pid);
     byte[] digits = new byte[pid.flip().remaining()];
     pid.get(digits);
-    int background = Integer.parseInt(new String(digits, java.nio.charset.StandardCharsets.US_ASCII).strip());
-    if (answer == -Errno.ESRCH) { // before Linux 6.9 nothing is signalled that might be someone else
+    int background =
+        Integer.parseInt(new String(digits, java.nio.charset.StandardCharsets.US_ASCII).strip());
+    if (answer
+        == -Errno.ESRCH) { // before Linux 6.9 nothing is signalled that might be someone else
       Tasks.kill(background, Signals.SIGKILL);
     } else {
       assertThat(answer).isZero();

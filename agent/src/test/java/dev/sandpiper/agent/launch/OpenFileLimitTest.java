@@ -57,15 +57,14 @@ final class OpenFileLimitTest {
     List<Callable<Void>> work = new ArrayList<>();
     for (int i = 0; i < 4; i++) {
       boolean here = i % 2 == 0;
-      work.add(
-          () -> {
-            for (int round = 0; round < 50; round++) {
-              LaunchSpec spec = fixture.shell("ulimit -Sn");
-              Child child = here ? fixture.start(spec) : fixture.startOnSpawner(spec);
-              assertThat(LaunchFixture.finish(child).out()).isEqualTo(SOFT + "\n");
-            }
-            return null;
-          });
+      work.add(() -> {
+        for (int round = 0; round < 50; round++) {
+          LaunchSpec spec = fixture.shell("ulimit -Sn");
+          Child child = here ? fixture.start(spec) : fixture.startOnSpawner(spec);
+          assertThat(LaunchFixture.finish(child).out()).isEqualTo(SOFT + "\n");
+        }
+        return null;
+      });
     }
     try (var threads = Executors.newFixedThreadPool(4)) {
       for (Future<Void> one : threads.invokeAll(work)) {

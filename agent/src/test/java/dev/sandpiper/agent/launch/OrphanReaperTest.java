@@ -40,7 +40,8 @@ final class OrphanReaperTest {
     Child running = fixture.start(fixture.spec("sleep", "1000"));
     LaunchFixture.Finished parent =
         fixture.run(fixture.shell("(echo started; exec sleep 0.2) & echo $!"));
-    String orphan = parent.out().lines().filter(line -> line.matches("\\d+")).findFirst().orElseThrow();
+    String orphan =
+        parent.out().lines().filter(line -> line.matches("\\d+")).findFirst().orElseThrow();
     await().until(() -> fixture.launcher.orphansReaped() == 1);
     assertThat(Files.exists(Path.of("/proc/" + orphan))).isFalse();
     assertThat(running.peekExit()).isNull();
@@ -52,16 +53,15 @@ final class OrphanReaperTest {
     List<Callable<Void>> work = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       boolean here = i > 0;
-      work.add(
-          () -> {
-            for (int round = 0; round < 100; round++) {
-              // An orphan each time, so that the reaper is as busy as the starts.
-              LaunchSpec spec = fixture.shell("sleep 0 & exit " + round);
-              Child child = here ? fixture.start(spec) : fixture.startOnSpawner(spec);
-              assertThat(LaunchFixture.finish(child).exit()).isEqualTo(new Exit.Exited(round));
-            }
-            return null;
-          });
+      work.add(() -> {
+        for (int round = 0; round < 100; round++) {
+          // An orphan each time, so that the reaper is as busy as the starts.
+          LaunchSpec spec = fixture.shell("sleep 0 & exit " + round);
+          Child child = here ? fixture.start(spec) : fixture.startOnSpawner(spec);
+          assertThat(LaunchFixture.finish(child).exit()).isEqualTo(new Exit.Exited(round));
+        }
+        return null;
+      });
     }
     try (var threads = Executors.newFixedThreadPool(3)) {
       for (Future<Void> one : threads.invokeAll(work)) {
@@ -69,10 +69,9 @@ final class OrphanReaperTest {
       }
     }
     await()
-        .until(
-            () -> {
-              var left = Tasks.waitid(Tasks.P_ALL, 0, Tasks.WEXITED | Tasks.WNOHANG | Tasks.WNOWAIT);
-              return left != null && left.error() != 0; // nobody at all: every orphan is collected
-            });
+        .until(() -> {
+          var left = Tasks.waitid(Tasks.P_ALL, 0, Tasks.WEXITED | Tasks.WNOHANG | Tasks.WNOWAIT);
+          return left != null && left.error() != 0; // nobody at all: every orphan is collected
+        });
   }
 }

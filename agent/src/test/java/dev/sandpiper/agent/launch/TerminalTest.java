@@ -63,11 +63,10 @@ final class TerminalTest {
 
     void awaitText(String text) {
       await()
-          .untilAsserted(
-              () -> {
-                readMore();
-                assertThat(seen.toString()).contains(text);
-              });
+          .untilAsserted(() -> {
+            readMore();
+            assertThat(seen.toString()).contains(text);
+          });
     }
 
     private void readMore() {
@@ -139,10 +138,13 @@ final class TerminalTest {
 
   @Test
   void controlCInterruptsTheForegroundGroupOnly() throws Exception {
-    try (Screen screen = new Screen(with(fixture.spec("bash", "--norc", "-i"), new Stdio.Terminal(new PtySize(80, 24))))) {
+    try (Screen screen =
+        new Screen(
+            with(fixture.spec("bash", "--norc", "-i"), new Stdio.Terminal(new PtySize(80, 24))))) {
       screen.type("echo shell-$((40+2))\n");
       screen.awaitText("shell-42");
-      screen.type("sh -c 'trap \"echo int-$((40+3)); exit\" INT; echo up-$((40+4)); while :; do sleep 0.05; done'\n");
+      screen.type(
+          "sh -c 'trap \"echo int-$((40+3)); exit\" INT; echo up-$((40+4)); while :; do sleep 0.05; done'\n");
       screen.awaitText("up-44");
       screen.type("" + CTRL_C);
       screen.awaitText("int-43");
@@ -230,7 +232,8 @@ final class TerminalTest {
   @Test
   void slaveBelongsToTheUser() throws Exception {
     try (Screen screen = new Screen(terminal("exec sleep 1000"))) {
-      FileStatus slave = requireNonNull(Posix.status(requireNonNull(screen.child.facts().get(Child.PTY))));
+      FileStatus slave =
+          requireNonNull(Posix.status(requireNonNull(screen.child.facts().get(Child.PTY))));
       assertThat(slave.uid()).isEqualTo(Tasks.geteuid());
       assertThat(slave.permissions() & 07).isZero();
     }
@@ -253,7 +256,6 @@ final class TerminalTest {
     for (int i = 0; i < 200; i++) {
       fixture.run(terminal("echo x"));
     }
-    await()
-        .until(() -> requireNonNull(new java.io.File("/proc/self/fd").list()).length <= before);
+    await().until(() -> requireNonNull(new java.io.File("/proc/self/fd").list()).length <= before);
   }
 }

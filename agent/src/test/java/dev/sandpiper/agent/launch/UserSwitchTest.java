@@ -130,22 +130,23 @@ final class UserSwitchTest {
     LaunchException cwd = failure(in(fixture.spec("true"), "/root"));
     assertThat(cwd.reason()).isEqualTo(Reason.BAD_CWD);
     assertThat(cwd)
-        .hasMessage("cwd '/root' cannot be entered by user '" + user.name() + "': permission denied");
+        .hasMessage(
+            "cwd '/root' cannot be entered by user '" + user.name() + "': permission denied");
     Path secret = Files.writeString(state.resolve("secret"), "#!/bin/sh\necho ran\n");
     Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rwx------"));
     assertThat(fixture.run(fixture.spec(secret.toString())).out()).isEqualTo("ran\n");
     LaunchException program = failure(fixture.spec(secret.toString()));
     assertThat(program.reason()).isEqualTo(Reason.COMMAND_NOT_EXECUTABLE);
     assertThat(program).hasMessageContaining("permission denied");
-    LaunchSpec hidden = LaunchFixture.env(fixture.spec("secret"), java.util.Map.of("PATH", state + ":/bin"));
+    LaunchSpec hidden =
+        LaunchFixture.env(fixture.spec("secret"), java.util.Map.of("PATH", state + ":/bin"));
     assertThat(failure(hidden).reason()).isEqualTo(Reason.COMMAND_NOT_FOUND);
     assertThat(runAs(in(fixture.spec("pwd"), user.home())).out()).isEqualTo(user.home() + "\n");
   }
 
   private static LaunchException failure(LaunchSpec spec) {
     return requireNonNull(
-        catchThrowableOfType(
-            LaunchException.class, () -> fixture.start(as(spec, user)).close()));
+        catchThrowableOfType(LaunchException.class, () -> fixture.start(as(spec, user)).close()));
   }
 
   @Test
@@ -177,25 +178,23 @@ final class UserSwitchTest {
     AtomicBoolean over = new AtomicBoolean();
     Thread collector =
         Thread.ofPlatform()
-            .start(
-                () -> {
-                  while (!over.get()) {
-                    System.gc();
-                    LockSupport.parkNanos(2_000_000); // leave something for the commands
-                  }
-                });
+            .start(() -> {
+              while (!over.get()) {
+                System.gc();
+                LockSupport.parkNanos(2_000_000); // leave something for the commands
+              }
+            });
     List<Callable<Void>> work = new ArrayList<>();
     for (User each : all) {
-      work.add(
-          () -> {
-            for (int i = 0; i < 40; i++) {
-              Finished own = fixture.run(fixture.spec("id", "-u"));
-              assertThat(own.out()).isEqualTo("0\n");
-              Finished done = fixture.run(as(fixture.spec("id", "-u"), each));
-              assertThat(done.out()).isEqualTo(each.uid() + "\n");
-            }
-            return null;
-          });
+      work.add(() -> {
+        for (int i = 0; i < 40; i++) {
+          Finished own = fixture.run(fixture.spec("id", "-u"));
+          assertThat(own.out()).isEqualTo("0\n");
+          Finished done = fixture.run(as(fixture.spec("id", "-u"), each));
+          assertThat(done.out()).isEqualTo(each.uid() + "\n");
+        }
+        return null;
+      });
     }
     try (var threads = Executors.newFixedThreadPool(4)) {
       for (Future<Void> one : threads.invokeAll(work)) {

@@ -25,7 +25,8 @@ final class UsersTest {
             "root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000:,,,:/home/ann:/bin/sh\n",
             "root:x:0:\nann:x:1000:\naudio:x:29:bob,ann\nvideo:x:44:annie\nwheel:x:10:ann\n");
     assertThat(users.find("ann"))
-        .contains(new User("ann", 1000, 1000, java.util.List.of(1000, 29, 10), "/home/ann", "/bin/sh"));
+        .contains(
+            new User("ann", 1000, 1000, java.util.List.of(1000, 29, 10), "/home/ann", "/bin/sh"));
     assertThat(users.find("Ann")).isEmpty();
     assertThat(users.find("an")).isEmpty();
     assertThat(users.find("1000")).isEmpty();

@@ -109,8 +109,7 @@ final class PosixTest {
     assertThat(status.gid()).isEqualTo(Files.getAttribute(file, "unix:gid"));
     assertThat(status.links()).isEqualTo(1);
     assertThat(status.modifiedNanos() / 1000)
-        .isEqualTo(
-            Files.getLastModifiedTime(file).to(java.util.concurrent.TimeUnit.MICROSECONDS));
+        .isEqualTo(Files.getLastModifiedTime(file).to(java.util.concurrent.TimeUnit.MICROSECONDS));
     assertThat(Posix.chmod(file.toString(), 0400)).isZero();
     assertThat(Posix.access(file.toString(), Fcntl.R_OK)).isZero();
     assertThat(Posix.access(file.toString(), Fcntl.X_OK)).isEqualTo(-Errno.EACCES);
@@ -193,14 +192,13 @@ final class PosixTest {
     List<Callable<Void>> work = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
       boolean missing = i % 2 == 0;
-      work.add(
-          () -> {
-            for (int round = 0; round < 20_000; round++) {
-              int answer = missing ? Posix.unlink("/none/" + round) : Posix.close(-1);
-              assertThat(answer).isEqualTo(missing ? -Errno.ENOENT : -Errno.EBADF);
-            }
-            return null;
-          });
+      work.add(() -> {
+        for (int round = 0; round < 20_000; round++) {
+          int answer = missing ? Posix.unlink("/none/" + round) : Posix.close(-1);
+          assertThat(answer).isEqualTo(missing ? -Errno.ENOENT : -Errno.EBADF);
+        }
+        return null;
+      });
     }
     try (var platform = Executors.newFixedThreadPool(4);
         var virtual = Executors.newVirtualThreadPerTaskExecutor()) {

@@ -40,7 +40,8 @@ final class TasksTest {
   @Test
   void tellsExitsFromSignalsAndKeepsAPeekedStatus() {
     int exits = shell("exit 137");
-    WaitStatus peeked = requireNonNull(Tasks.waitid(Tasks.P_PID, exits, Tasks.WEXITED | Tasks.WNOWAIT));
+    WaitStatus peeked =
+        requireNonNull(Tasks.waitid(Tasks.P_PID, exits, Tasks.WEXITED | Tasks.WNOWAIT));
     assertThat(peeked.pid()).isEqualTo(exits);
     WaitStatus exited = await(exits);
     assertThat(exited.code()).isEqualTo(WaitStatus.EXITED);
@@ -87,17 +88,16 @@ final class TasksTest {
     int[][] groups = new int[1][];
     Thread switched =
         Thread.ofPlatform()
-            .start(
-                () -> {
-                  Tasks.setgroups(new Tasks.Groups(4711, 4712));
-                  Tasks.setresgid(1234, 1234, 1234);
-                  Tasks.setresuid(1234, 1234, 0);
-                  seen[0] = Tasks.getuid();
-                  seen[1] = Tasks.getegid();
-                  groups[0] = Tasks.getgroups();
-                  seen[2] = Posix.open("/etc/shadow", Fcntl.O_RDONLY, 0);
-                  seen[3] = Tasks.setresuid(0, 0, 0);
-                });
+            .start(() -> {
+              Tasks.setgroups(new Tasks.Groups(4711, 4712));
+              Tasks.setresgid(1234, 1234, 1234);
+              Tasks.setresuid(1234, 1234, 0);
+              seen[0] = Tasks.getuid();
+              seen[1] = Tasks.getegid();
+              groups[0] = Tasks.getgroups();
+              seen[2] = Posix.open("/etc/shadow", Fcntl.O_RDONLY, 0);
+              seen[3] = Tasks.setresuid(0, 0, 0);
+            });
     switched.join();
     assertThat(seen).isEqualTo(new int[] {1234, 1234, -Errno.EACCES, 0});
     assertThat(Arrays.stream(groups[0]).boxed().toList()).containsExactly(4711, 4712);
@@ -109,9 +109,7 @@ final class TasksTest {
   void spawnMapsDescriptorsDirectoryAndEnvironment() throws Exception {
     int out =
         Posix.open(
-            dir.resolve("out").toString(),
-            Fcntl.O_WRONLY | Fcntl.O_CREAT | Fcntl.O_CLOEXEC,
-            0600);
+            dir.resolve("out").toString(), Fcntl.O_WRONLY | Fcntl.O_CREAT | Fcntl.O_CLOEXEC, 0600);
     Spawn spawn = new Spawn();
     for (int round = 0; round < 2; round++) { // the object is used again
       spawn.arguments(
