@@ -1,6 +1,5 @@
 package dev.sandpiper.agent.output;
 
-import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.Posix;
@@ -35,8 +34,11 @@ final class IndexPart {
     return count < MAX_ENTRIES;
   }
 
-  /// Appends entries. Pipe loop only. Returns 0, or `-errno`, and then nothing counts as written.
-  long write(String path, long[] words) {
+  /// Appends entries. Pipe loop only.
+  ///
+  /// @param direct has room for [Index#MEMORY_ENTRIES] and a header
+  /// @return 0, or `-errno`, and then nothing counts as written.
+  long write(String path, long[] words, ByteBuffer direct) {
     boolean fresh = count == 0;
     int flags = Fcntl.O_WRONLY | Fcntl.O_CLOEXEC | Fcntl.O_NOFOLLOW | Fcntl.O_CREAT;
     int fd = Posix.open(path, flags, 0600);
@@ -44,9 +46,7 @@ final class IndexPart {
       return fd;
     }
     try {
-      ByteBuffer bytes =
-          ByteBuffer.allocateDirect(HEADER_BYTES + words.length * Long.BYTES)
-              .order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer bytes = direct.clear().order(ByteOrder.LITTLE_ENDIAN);
       if (fresh) {
         firstMicros = words[1];
         bytes.putLong(MAGIC).putLong(first);
@@ -73,15 +73,15 @@ final class IndexPart {
     }
   }
 
-  /// Reads entries from number `order` on into `words`. Any thread. Returns how many, 0 when the file is gone.
-  int read(String path, long order, long[] words) {
+  /// Reads entries from number `order` on into `words`, as many as `direct` has room for. Any thread. Returns how many, 0 when the
+  /// file is gone.
+  int read(String path, long order, long[] words, ByteBuffer direct) {
     int fd = Posix.open(path, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC | Fcntl.O_NOFOLLOW, 0);
     if (fd < 0) {
       return 0;
     }
     try {
-      ByteBuffer bytes =
-          ByteBuffer.allocateDirect(words.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer bytes = direct.clear().order(ByteOrder.LITTLE_ENDIAN);
       long at = HEADER_BYTES + (order - first) * ENTRY_BYTES;
       while (bytes.hasRemaining()) {
         long moved = Posix.pread(fd, bytes, at);
@@ -127,9 +127,5 @@ final class IndexPart {
     } finally {
       Posix.close(fd);
     }
-  }
-
-  static String describe(long result) {
-    return Errno.describe(result);
   }
 }

@@ -18,9 +18,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Its place is guarded by the log's monitor; the files it is inside are the reader's own.
 final class LogCursor implements Cursor {
-  /// Entries read from an index file at once: 4 KiB.
-  private static final int BLOCK_ENTRIES = 256;
-
   private static final Idle IDLE = new Idle();
   private static final Mark MARK = new Mark();
   private static final Drained DRAINED = new Drained();
@@ -36,7 +33,10 @@ final class LogCursor implements Cursor {
   private boolean markPassed;
   private boolean closed;
   private boolean joined;
-  private @Nullable Stalled stalled;
+
+  /// It does not get the rest, as bytes of this stream had to go.
+  private @Nullable StreamName stalled;
+
   private final Progress progress = new Progress();
 
   // The reader's own.
@@ -48,14 +48,7 @@ final class LogCursor implements Cursor {
   @GuardedBy("inside")
   private boolean left;
 
-  private @Nullable Block block;
-
-  /// Entries of an index file.
-  private static final class Block {
-    final long[] words = new long[BLOCK_ENTRIES * 2];
-    long first;
-    int count;
-  }
+  private @Nullable IndexBlock block;
 
   LogCursor(OutputLog log, Promise promise, long[] position, long order) {
     this.log = log;
@@ -107,23 +100,21 @@ final class LogCursor implements Cursor {
       throw closedException();
     }
     if (stalled != null) {
-      return stalled;
+      return new Stalled(stalled, position[stalled.number]);
     }
     long[] mark = markPassed ? null : log.mark();
     Index index = log.index();
     if (index != null) {
       order = Math.max(order, index.first());
       for (StreamLog stream : log.all()) {
-        if (stream != null) {
-          long floor = limited(index.floor(stream.name), mark, stream.name);
-          if (position[stream.name.number] < floor) {
-            return at(stream, floor, maxBytes, index.floorMicros(), Math.max(0, index.first() - 1));
-          }
+        long floor = limited(index.floor(stream.name), mark, stream.name);
+        if (position[stream.name.number] < floor) {
+          return at(stream, floor, maxBytes, index.floorMicros(), Math.max(0, index.first() - 1));
         }
       }
       long count = index.count();
       while (order < count) {
-        long word = word(index, order);
+        long word = IndexBlock.word(index, block, order);
         if (word == 0) {
           return null;
         }
@@ -134,7 +125,7 @@ final class LogCursor implements Cursor {
           if (position[name.number] >= to) {
             break; // The end of the process comes before the rest of this entry.
           }
-          long micros = micros(index, order);
+          long micros = IndexBlock.micros(index, block, order);
           return at(
               log.stream(name),
               joined ? limited(joinedEnd(index, name, end, maxBytes), mark, name) : to,
@@ -150,11 +141,9 @@ final class LogCursor implements Cursor {
     }
     // Only where the index has lost entries, or the whole log is gone.
     for (StreamLog stream : log.all()) {
-      if (stream != null) {
-        long end = limited(stream.end, mark, stream.name);
-        if (position[stream.name.number] < end) {
-          return at(stream, end, maxBytes, index == null ? 0 : index.floorMicros(), order);
-        }
+      long end = limited(stream.end, mark, stream.name);
+      if (position[stream.name.number] < end) {
+        return at(stream, end, maxBytes, index == null ? 0 : index.floorMicros(), order);
       }
     }
     if (mark != null) {
@@ -185,7 +174,7 @@ final class LogCursor implements Cursor {
     long wanted = position[name.number] + maxBytes;
     long reached = end;
     for (long next = order + 1; reached < wanted && next < index.count(); next++) {
-      long word = word(index, next);
+      long word = IndexBlock.word(index, block, next);
       if (word == 0) {
         break; // In a file: enough for now.
       }
@@ -199,40 +188,13 @@ final class LogCursor implements Cursor {
     return reached;
   }
 
-  /// The entry from memory or from the block at hand; 0 when it is in neither.
-  private long word(Index index, long number) {
-    if (index.isInMemory(number)) {
-      return index.word(number);
-    }
-    Block at = block;
-    return at == null || number < at.first || number >= at.first + at.count
-        ? 0
-        : at.words[(int) (number - at.first) * 2];
-  }
-
-  private long micros(Index index, long number) {
-    if (index.isInMemory(number)) {
-      return index.micros(number);
-    }
-    Block at = block;
-    return at == null ? 0 : at.words[(int) (number - at.first) * 2 + 1];
-  }
-
   private boolean load(IndexPart part, long number) {
-    Block at = block;
+    IndexBlock at = block;
     if (at == null) {
-      at = new Block();
+      at = new IndexBlock();
       block = at;
     }
-    at.count = 0;
-    int count =
-        part.read(log.store.path(FileName.index(log.processId(), part.first)), number, at.words);
-    synchronized (log) {
-      // What lies behind the entries that count is a batch that is being written.
-      at.count = (int) Math.min(count, part.first + part.count - number);
-      at.first = number;
-    }
-    return at.count > 0;
+    return at.load(log, log.store.path(FileName.index(log.processId(), part.first)), part, number);
   }
 
   /// Goes inside the segment of the current data, out of the one before.
@@ -440,7 +402,7 @@ final class LogCursor implements Cursor {
 
   /// Under the log's monitor: it does not get the rest.
   void stall(StreamName stream) {
-    stalled = new Stalled(stream, position[stream.number]);
+    stalled = stream;
     armed = false;
   }
 }

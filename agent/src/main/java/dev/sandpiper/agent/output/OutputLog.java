@@ -1,9 +1,6 @@
 package dev.sandpiper.agent.output;
 
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -16,19 +13,13 @@ public final class OutputLog {
   /// Two empty pipes of 256 KiB after one another, and again: more than any stream can hold at one moment.
   static final int DRAIN_BYTES = 1024 * 1024;
 
-  private static final LogCursor[] NO_CURSORS = {};
-
   final OutputStore store;
   private final String processId;
 
-  /// By [StreamName#number]; null for a stream that the process does not have.
-  private final @Nullable StreamLog[] streams = new @Nullable StreamLog[StreamName.COUNT];
+  private final Streams streams;
 
-  /// Null until the first byte.
-  private @Nullable Index index;
-
-  /// Replaced, never changed.
-  private LogCursor[] cursors = NO_CURSORS;
+  private final LogIndex index;
+  private final Readers readers = new Readers();
 
   /// Ends of the streams at the end of the process; null before.
   private long @Nullable [] mark;
@@ -45,9 +36,8 @@ public final class OutputLog {
   OutputLog(OutputStore store, String processId, Set<StreamName> names) {
     this.store = store;
     this.processId = processId;
-    for (StreamName name : names) {
-      streams[name.number] = new StreamLog(name);
-    }
+    this.index = new LogIndex(this);
+    this.streams = new Streams(names);
   }
 
   public String processId() {
@@ -55,13 +45,7 @@ public final class OutputLog {
   }
 
   public Set<StreamName> streams() {
-    Set<StreamName> names = EnumSet.noneOf(StreamName.class);
-    for (StreamLog stream : streams) {
-      if (stream != null) {
-        names.add(stream.name);
-      }
-    }
-    return Collections.unmodifiableSet(names);
+    return streams.names();
   }
 
   /// Takes over the source of a stream; from now on its bytes go into the log. Any thread.
@@ -89,7 +73,7 @@ public final class OutputLog {
   public boolean drainNow() {
     boolean clear = true;
     for (StreamLog stream : streams) {
-      if (stream != null && stream.pump != null) {
+      if (stream.pump != null) {
         clear &= stream.pump.drain(DRAIN_BYTES);
       }
     }
@@ -98,12 +82,7 @@ public final class OutputLog {
 
   /// Whether every holder of every stream has closed it, and all bytes are in the log.
   public synchronized boolean drained() {
-    for (StreamLog stream : streams) {
-      if (stream != null && stream.open) {
-        return false;
-      }
-    }
-    return true;
+    return !streams.anyOpen();
   }
 
   /// Calls `listener` once, on the pipe loop, when the log is drained (soon, if it is).
@@ -127,13 +106,11 @@ public final class OutputLog {
       if (mark != null) {
         return;
       }
-      mark = ends();
-      if (index != null) {
-        index.seal();
-      }
-      wake = disarmed();
+      mark = streams.ends();
+      index.seal();
+      wake = readers.disarmed();
     }
-    wake(wake);
+    Readers.wake(wake);
   }
 
   /// Whether the end of the process is marked.
@@ -164,37 +141,21 @@ public final class OutputLog {
       long[] position =
           switch (from) {
             case Position.Beginning() -> new long[StreamName.COUNT];
-            case Position.Now() -> ends();
-            case Position.Offsets offsets -> checked(offsets);
+            case Position.Now() -> streams.ends();
+            case Position.Offsets offsets -> streams.checked(offsets);
           };
       // The last entry may still grow, so a reader that begins behind it looks at it first.
+      Index known = index.get();
       long order =
-          index == null
+          known == null
               ? 0
               : from instanceof Position.Now
-                  ? Math.max(index.first(), index.count() - 1)
-                  : index.begin(position);
+                  ? Math.max(known.first(), known.count() - 1)
+                  : known.begin(position);
       LogCursor cursor = new LogCursor(this, promise, position, order);
-      cursors = Arrays.copyOf(cursors, cursors.length + 1);
-      cursors[cursors.length - 1] = cursor;
+      readers.add(cursor);
       return cursor;
     }
-  }
-
-  private long[] checked(Position.Offsets offsets) {
-    long[] position = new long[StreamName.COUNT];
-    for (StreamLog stream : streams) {
-      if (stream != null) {
-        long offset = offsets.of(stream.name);
-        if (offset > stream.end) {
-          throw new IllegalArgumentException(
-              "offset %d lies beyond the end of %s, which is at %d"
-                  .formatted(offset, stream.name.text(), stream.end));
-        }
-        position[stream.name.number] = offset;
-      }
-    }
-    return position;
   }
 
   /// Whether every byte went straight from pipe to file in the kernel, so that a crash of the agent loses none.
@@ -205,7 +166,8 @@ public final class OutputLog {
   /// The index when it is small enough for the process's end entry in the journal, else empty: then it is in files of its own
   /// once the log is finished.
   public synchronized byte[] smallIndex() {
-    return index == null ? new byte[0] : SmallIndex.encode(index);
+    Index known = index.get();
+    return known == null ? new byte[0] : SmallIndex.encode(known);
   }
 
   /// The process has ended. Once the log is drained too it counts as finished: kept, and the first to be evicted. Any thread.
@@ -225,7 +187,7 @@ public final class OutputLog {
         return;
       }
     }
-    writeIndex(true);
+    index.write(true);
     store.finished(this);
   }
 
@@ -238,17 +200,14 @@ public final class OutputLog {
   // --- What follows is for this package. On the pipe loop unless said otherwise. ---
 
   void deleteNow() {
-    List<IndexPart> parts;
     synchronized (this) {
       if (deleted) {
         return;
       }
       deleted = true;
-      parts = index == null ? List.of() : index.removeParts();
-      index = null;
     }
     for (StreamLog stream : streams) {
-      if (stream != null && stream.pump != null) {
+      if (stream.pump != null) {
         stream.pump.stop();
         stream.pump = null;
       }
@@ -256,30 +215,26 @@ public final class OutputLog {
     while (dropOldest() > 0) {
       // Each turn takes one file.
     }
-    removeFiles(parts);
+    index.delete();
     List<LogCursor> wake;
     synchronized (this) {
-      for (StreamLog stream : streams) {
-        if (stream != null) {
-          stream.open = false;
-        }
-      }
-      wake = disarmed();
+      streams.closeAll();
+      wake = readers.disarmed();
     }
-    wake(wake);
+    Readers.wake(wake);
     tellDrained();
   }
 
   /// Leaves everything as it is on disk and lets the descriptors go.
   void detach() {
     for (StreamLog stream : streams) {
-      if (stream != null && stream.pump != null) {
+      if (stream.pump != null) {
         stream.pump.stop();
         stream.pump = null;
         seal(stream);
       }
     }
-    writeIndex(true);
+    index.write(true);
   }
 
   /// Makes the active segment an ordinary one.
@@ -315,14 +270,14 @@ public final class OutputLog {
       stream.active.length += bytes;
       stream.end += bytes;
       retained += bytes;
-      full = indexed(stream, micros);
-      wake = disarmed();
+      full = index.append(stream, micros);
+      wake = readers.disarmed();
     }
     store.grew(bytes);
     if (full) {
-      writeIndex(false);
+      index.write(false);
     }
-    wake(wake);
+    Readers.wake(wake);
   }
 
   /// `bytes` more were printed and could not be kept: a gap up to the end of the stream. Its segments are gone already.
@@ -333,61 +288,14 @@ public final class OutputLog {
     synchronized (this) {
       stream.end += bytes;
       stream.start = stream.end;
-      full = indexed(stream, micros);
-      wake = disarmed();
+      full = index.append(stream, micros);
+      wake = readers.disarmed();
     }
     store.counters().droppedBytes.add(bytes);
     if (full) {
-      writeIndex(false);
+      index.write(false);
     }
-    wake(wake);
-  }
-
-  private boolean indexed(StreamLog stream, long micros) {
-    if (index == null) {
-      index = new Index();
-    }
-    index.append(stream.name, stream.end, micros);
-    return index.isFull();
-  }
-
-  private void writeIndex(boolean all) {
-    IndexPart part;
-    long[] batch;
-    synchronized (this) {
-      if (index == null || index.inMemory() == 0) {
-        return;
-      }
-      if (all && !index.hasParts() && SmallIndex.fits(index)) {
-        return; // It goes into the journal.
-      }
-      part = index.partForBatch();
-      batch = index.batch(all);
-    }
-    long result = part.write(store.path(FileName.index(processId, part.first)), batch);
-    List<IndexPart> gone;
-    synchronized (this) {
-      if (index == null) {
-        return;
-      }
-      if (result == 0) {
-        index.written(part, batch);
-        gone = index.prune(starts(), store.maxIndexParts());
-      } else {
-        gone = new ArrayList<>(index.lost(batch));
-        gone.add(part);
-      }
-    }
-    if (result != 0) {
-      store.indexFailed(this, result);
-    }
-    removeFiles(gone);
-  }
-
-  private void removeFiles(List<IndexPart> parts) {
-    for (IndexPart part : parts) {
-      store.remove(FileName.index(processId, part.first));
-    }
+    Readers.wake(wake);
   }
 
   /// A stream has got its last byte.
@@ -399,9 +307,9 @@ public final class OutputLog {
       stream.open = false;
       stream.pump = null;
       all = drained();
-      wake = all ? disarmed() : List.of();
+      wake = all ? readers.disarmed() : List.of();
     }
-    wake(wake);
+    Readers.wake(wake);
     if (all) {
       tellDrained();
       finishIfDrained();
@@ -424,9 +332,9 @@ public final class OutputLog {
       StreamLog best = null;
       long bestNumber = Long.MAX_VALUE;
       for (StreamLog stream : streams) {
-        Segment oldest = stream == null ? null : stream.oldest();
+        Segment oldest = stream.oldest();
         // A sealed one before an active one: a stream that printed little keeps its few bytes.
-        if (stream != null && oldest != null) {
+        if (oldest != null) {
           long number = (oldest == stream.active ? 1L << 62 : 0) + oldest.number();
           if (number < bestNumber) {
             best = stream;
@@ -457,10 +365,10 @@ public final class OutputLog {
       stream.removeOldest();
       bytes = oldest.length;
       retained -= bytes;
-      parts = index == null ? List.of() : index.prune(starts(), Integer.MAX_VALUE);
+      parts = index.prune(streams.starts());
     }
     oldest.drop();
-    removeFiles(parts);
+    index.remove(parts);
     store.dropped(bytes);
     return Math.max(bytes, 1);
   }
@@ -477,20 +385,15 @@ public final class OutputLog {
   // --- Any thread, under the monitor. ---
 
   StreamLog stream(StreamName name) {
-    StreamLog stream = streams[name.number];
-    if (stream == null) {
-      throw new IllegalArgumentException(
-          "process %s has no stream %s".formatted(processId, name.text()));
-    }
-    return stream;
+    return streams.get(name);
   }
 
-  @Nullable StreamLog[] all() {
+  Streams all() {
     return streams;
   }
 
   @Nullable Index index() {
-    return index;
+    return index.get();
   }
 
   long @Nullable [] mark() {
@@ -506,59 +409,13 @@ public final class OutputLog {
   }
 
   synchronized LogCursor[] cursors() {
-    return cursors;
-  }
-
-  private long[] ends() {
-    long[] ends = new long[StreamName.COUNT];
-    for (StreamLog stream : streams) {
-      if (stream != null) {
-        ends[stream.name.number] = stream.end;
-      }
-    }
-    return ends;
-  }
-
-  private long[] starts() {
-    long[] starts = new long[StreamName.COUNT];
-    Arrays.fill(starts, Long.MAX_VALUE); // a stream that there is not holds no entry back
-    for (StreamLog stream : streams) {
-      if (stream != null) {
-        starts[stream.name.number] = stream.start;
-      }
-    }
-    return starts;
-  }
-
-  /// The readers that wait, no longer armed.
-  private List<LogCursor> disarmed() {
-    List<LogCursor> waiting = List.of();
-    for (LogCursor cursor : cursors) {
-      if (cursor.disarm()) {
-        if (cursors.length == 1) {
-          return List.of(cursor);
-        }
-        if (waiting.isEmpty()) {
-          waiting = new ArrayList<>(cursors.length);
-        }
-        waiting.add(cursor);
-      }
-    }
-    return waiting;
-  }
-
-  private void wake(List<LogCursor> readers) {
-    for (LogCursor reader : readers) {
-      reader.wake();
-    }
+    return readers.all();
   }
 
   /// Any thread.
   void remove(LogCursor cursor) {
     synchronized (this) {
-      List<LogCursor> left = new ArrayList<>(List.of(cursors));
-      left.remove(cursor);
-      cursors = left.isEmpty() ? NO_CURSORS : left.toArray(NO_CURSORS);
+      readers.remove(cursor);
     }
     Hold held = hold;
     if (held != null) {
@@ -586,14 +443,10 @@ public final class OutputLog {
 
   void restore(@Nullable Index found) {
     synchronized (this) {
-      index = found;
-      mark = ends();
+      index.restore(found);
+      mark = streams.ends();
       finishAsked = true;
-      for (StreamLog stream : streams) {
-        if (stream != null) {
-          stream.open = false;
-        }
-      }
+      streams.closeAll();
     }
   }
 }

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +35,8 @@ public final class OutputStore implements AutoCloseable {
   private static final int BYTES_PER_ENTRY = 64;
 
   private static final long SAY_AGAIN_NANOS = 60_000_000_000L;
+
+  private static final long CLOSE_SECONDS = 10;
 
   private static final int BUFFER_BYTES = 64 * 1024;
 
@@ -190,7 +193,9 @@ public final class OutputStore implements AutoCloseable {
       }
     });
     try {
-      done.await();
+      if (!done.await(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+        LOG.warn("the pipe loop did not let go of the output logs within {} s", CLOSE_SECONDS);
+      }
     } catch (InterruptedException _) {
       Thread.currentThread().interrupt();
     }
@@ -303,9 +308,20 @@ public final class OutputStore implements AutoCloseable {
     finishedWithBytes.remove(log);
   }
 
-  /// Finished logs that have bytes, oldest first. Pipe loop only.
+  /// The oldest finished log that has bytes; null when none has. Pipe loop only.
+  synchronized @Nullable OutputLog oldestFinishedWithBytes() {
+    for (var oldest = finishedWithBytes.iterator(); oldest.hasNext(); ) {
+      OutputLog log = oldest.next();
+      if (log.retained() > 0) {
+        return log;
+      }
+      oldest.remove();
+    }
+    return null;
+  }
+
+  /// All of them, oldest first.
   synchronized List<OutputLog> finishedWithBytes() {
-    finishedWithBytes.removeIf(log -> log.retained() == 0);
     return List.copyOf(finishedWithBytes);
   }
 

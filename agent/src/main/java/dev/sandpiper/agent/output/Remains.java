@@ -4,6 +4,7 @@ import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.Posix;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,7 +177,8 @@ final class Remains {
     System.arraycopy(last.floor, 0, ends, 0, ends.length);
     long[] words = new long[last.count * 2];
     String path = directory + '/' + FileName.index(processId, last.first);
-    int count = last.read(path, last.first, words);
+    int count =
+        last.read(path, last.first, words, ByteBuffer.allocateDirect(words.length * Long.BYTES));
     for (int i = 0; i < count; i++) {
       ends[Index.streamOf(words[i * 2]).number] = Index.endOf(words[i * 2]);
     }

@@ -70,6 +70,14 @@ final class Retention {
 
   /// Takes one segment of a finished process. False when there is none to take.
   private boolean evictFinished() {
+    OutputLog oldest = store.oldestFinishedWithBytes();
+    if (oldest == null) {
+      return false;
+    }
+    if (dropOldest(oldest, null) == Outcome.DROPPED) {
+      return true;
+    }
+    // A reader is still at it: the next one, then.
     for (OutputLog finished : store.finishedWithBytes()) {
       if (dropOldest(finished, null) == Outcome.DROPPED) {
         return true;

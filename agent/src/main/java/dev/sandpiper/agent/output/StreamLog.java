@@ -19,7 +19,7 @@ final class StreamLog {
   /// Oldest first, without holes. Null until the first byte, as most streams never get one.
   private @Nullable ArrayDeque<Segment> segments;
 
-  /// The one that grows; it is the last of [#segments].
+  /// The one that grows; it is the last of [#segments]. Pipe loop only.
   @Nullable Segment active;
 
   /// Moves the bytes; null before a source is attached and after the last byte. Pipe loop only.

@@ -8,7 +8,7 @@
 /// An [OutputLog] is a byte sequence per stream, cut into segments, and an index that says in which order the streams grew
 /// and when. [OutputStore] owns all logs, the bound on each and the bound on all of them together.
 ///
-/// Start reading at [OutputLog], then `Pump` (how bytes get in), `LogCursor` (how they get out), `Retention` (how they go).
+/// Start reading at [OutputLog], then `Pump` and `Mover` (how bytes get in), `LogCursor` (how they get out), `Retention` (how they go).
 @NullMarked
 package dev.sandpiper.agent.output;
 

@@ -4,6 +4,7 @@ import static dev.sandpiper.agent.output.StreamName.STDERR;
 import static dev.sandpiper.agent.output.StreamName.STDOUT;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -56,7 +57,7 @@ class IndexTest {
     IndexPart part = index.partForBatch();
     String path = directory.resolve(FileName.index("p", part.first)).toString();
     long[] batch = index.batch(false);
-    assertThat(part.write(path, batch)).isZero();
+    assertThat(part.write(path, batch, ByteBuffer.allocateDirect(8192))).isZero();
     index.written(part, batch);
     assertThat(index.inMemory()).isEqualTo(Index.MEMORY_ENTRIES / 2);
     assertThat(index.first()).isZero();
@@ -66,7 +67,7 @@ class IndexTest {
     assertThat(Index.endOf(index.word(128))).isEqualTo(129);
 
     long[] words = new long[40];
-    assertThat(part.read(path, 100, words)).isEqualTo(20);
+    assertThat(part.read(path, 100, words, ByteBuffer.allocateDirect(320))).isEqualTo(20);
     assertThat(Index.endOf(words[0])).isEqualTo(101);
     assertThat(words[1]).isEqualTo(1_010_000);
 
