@@ -23,7 +23,10 @@ RUN ln -s /opt/sandpiper/bin/sandpiper /usr/local/bin/sandpiper \
  && install -d -m 0700 -o user /var/lib/sandpiper
 # Another user's commands need root: `docker run --user root`.
 USER user
-ENV SANDPIPER_STATE_DIR=/var/lib/sandpiper
+# Within a container the loopback is out of reach; who may reach the port is said by what publishes it, for instance
+# `-p 127.0.0.1:49983:49983`.
+ENV SANDPIPER_LISTEN=0.0.0.0 \
+    SANDPIPER_STATE_DIR=/var/lib/sandpiper
 EXPOSE 49983
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/sandpiper/bin/sandpiper"]

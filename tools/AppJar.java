@@ -43,7 +43,7 @@ final class AppJar {
               "META-INF/[^/]+\\.(SF|RSA|DSA|EC)",
               "META-INF/(INDEX\\.LIST|DEPENDENCIES|AL2\\.0|LGPL2\\.1)",
               "META-INF/(maven|native-image|proguard|com\\.android\\.tools|sbom)/.+",
-              ".+\\.(proto|kotlin_module)",
+              ".+\\.proto",
               // Google's common messages: of these only google.rpc is spoken here.
               "com/google/(api|apps|cloud|geo|logging|longrunning|shopping|type)/.+"));
 

@@ -7,7 +7,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 
@@ -149,14 +148,12 @@ final class Image {
     jar.write(target.resolve("lib/sandpiper.jar"), MAIN_CLASS, version);
 
     deleteTree(target.resolve("lib/native"));
-    for (Map.Entry<String, String> library : nativeLibraries().entrySet()) {
-      byte[] bytes = jar.natives().get(library.getKey());
-      if (bytes != null) {
-        Path file = target.resolve("lib/native").resolve(library.getValue());
-        Files.createDirectories(file.getParent());
-        Files.write(file, bytes);
-      }
+    Files.createDirectories(target.resolve("lib/native"));
+    byte[] netty = jar.natives().get("META-INF/native/" + nettyLibrary());
+    if (netty == null) {
+      throw new IllegalStateException("no " + nettyLibrary() + " on the class path");
     }
+    Files.write(target.resolve("lib/native").resolve(nettyLibrary()), netty);
     deleteTree(target.resolve("licenses"));
     for (var licence : jar.licences().entrySet()) {
       Path file = target.resolve("licenses").resolve(licence.getKey());
@@ -165,28 +162,13 @@ final class Image {
     }
   }
 
-  // What is taken out of the jars, and where below lib/native it goes. Unpacked here, so that
-  // nothing is
-  // unpacked at start, where it would cost time and need a writable directory.
-  private static Map<String, String> nativeLibraries() {
+  // Unpacked here, so that nothing is unpacked at start, where it would cost time and need a
+  // writable directory.
+  private static String nettyLibrary() {
     String arch = System.getProperty("os.arch");
     return switch (arch) {
-      case "amd64" ->
-          Map.of(
-              "META-INF/native/libnetty_transport_native_epoll_x86_64.so",
-              "libnetty_transport_native_epoll_x86_64.so",
-              "com/sun/jna/linux-x86-64/libjnidispatch.so",
-              "libjnidispatch.so",
-              "resources/com/pty4j/native/linux/x86-64/libpty.so",
-              "linux/x86-64/libpty.so");
-      case "aarch64" ->
-          Map.of(
-              "META-INF/native/libnetty_transport_native_epoll_aarch_64.so",
-              "libnetty_transport_native_epoll_aarch_64.so",
-              "com/sun/jna/linux-aarch64/libjnidispatch.so",
-              "libjnidispatch.so",
-              "resources/com/pty4j/native/linux/aarch64/libpty.so",
-              "linux/aarch64/libpty.so");
+      case "amd64" -> "libnetty_transport_native_epoll_x86_64.so";
+      case "aarch64" -> "libnetty_transport_native_epoll_aarch_64.so";
       default ->
           throw new IllegalStateException(
               "no image for " + arch + ": Sandpiper runs on amd64 and aarch64");
