@@ -59,7 +59,7 @@ final class ReadmeIT {
     var result = run(line.substring(build.length())).requireSuccess();
     assertThat(result.stderr()).isEmpty();
     assertThat(result.stdout())
-        .contains("agent   started")
+        .contains("agent   ready in ")
         .containsPattern("event   start +pid \\d+")
         .contains("event   data       stdout 8 bytes \"hello 1\\n\"")
         .contains("event   data       stderr 5 bytes \"done\\n\"")

@@ -70,10 +70,11 @@ final class RunCommand {
                     + ", and one can be started only from an image (bin/sandpiper)"));
     Optional<Consumer<String>> records =
         options.records() ? Optional.of(this::record) : Optional.empty();
+    report("starting " + place.program() + " serve");
     var began = System.nanoTime();
     var own = OwnAgent.start(place, records);
     report(
-        "started in "
+        "ready in "
             + Duration.ofNanos(System.nanoTime() - began).toMillis()
             + " ms at "
             + own.url()
