@@ -36,7 +36,8 @@ public final class ConformanceServer {
     var settings =
         limit == 0
             ? RpcSettings.DEFAULTS
-            : new RpcSettings(limit, RpcSettings.DEFAULTS.compressFromBytes(), RpcSettings.DEFAULTS.maxWaiting());
+            : new RpcSettings(
+                limit, RpcSettings.DEFAULTS.compressFromBytes(), RpcSettings.DEFAULTS.maxWaiting());
     var rpc = new RpcServer(settings, List.of(new ConnectProtocol(), new GrpcProtocol()));
     rpc.add(ConformanceService.define(), Dispatch.BLOCKING);
     rpc.ready();
@@ -62,10 +63,14 @@ public final class ConformanceServer {
       return null;
     }
     Path directory = Files.createTempDirectory("conformance");
-    Path certificate = Files.write(directory.resolve("cert.pem"), request.getServerCreds().getCert().toByteArray());
-    Path key = Files.write(directory.resolve("key.pem"), request.getServerCreds().getKey().toByteArray());
+    Path certificate =
+        Files.write(
+            directory.resolve("cert.pem"), request.getServerCreds().getCert().toByteArray());
+    Path key =
+        Files.write(directory.resolve("key.pem"), request.getServerCreds().getKey().toByteArray());
     ByteString client = request.getClientTlsCert();
-    Path clientCa = client.isEmpty() ? null : Files.write(directory.resolve("ca.pem"), client.toByteArray());
+    Path clientCa =
+        client.isEmpty() ? null : Files.write(directory.resolve("ca.pem"), client.toByteArray());
     return new TlsSettings(certificate, key, clientCa);
   }
 }

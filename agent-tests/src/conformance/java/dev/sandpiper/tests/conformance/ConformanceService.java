@@ -44,35 +44,50 @@ final class ConformanceService {
         .addMethod(
             ConformanceServiceGrpc.getUnaryMethod(),
             (call, headers) ->
-                start(call, headers, new UnaryAnswer<>(
-                    UnaryRequest::getResponseDefinition,
-                    p -> UnaryResponse.newBuilder().setPayload(p).build())))
+                start(
+                    call,
+                    headers,
+                    new UnaryAnswer<>(
+                        UnaryRequest::getResponseDefinition,
+                        p -> UnaryResponse.newBuilder().setPayload(p).build())))
         .addMethod(
             ConformanceServiceGrpc.getIdempotentUnaryMethod(),
             (call, headers) ->
-                start(call, headers, new UnaryAnswer<>(
-                    IdempotentUnaryRequest::getResponseDefinition,
-                    p -> IdempotentUnaryResponse.newBuilder().setPayload(p).build())))
+                start(
+                    call,
+                    headers,
+                    new UnaryAnswer<>(
+                        IdempotentUnaryRequest::getResponseDefinition,
+                        p -> IdempotentUnaryResponse.newBuilder().setPayload(p).build())))
         .addMethod(
             ConformanceServiceGrpc.getClientStreamMethod(),
             (call, headers) ->
-                start(call, headers, new UnaryAnswer<>(
-                    ClientStreamRequest::getResponseDefinition,
-                    p -> ClientStreamResponse.newBuilder().setPayload(p).build())))
+                start(
+                    call,
+                    headers,
+                    new UnaryAnswer<>(
+                        ClientStreamRequest::getResponseDefinition,
+                        p -> ClientStreamResponse.newBuilder().setPayload(p).build())))
         .addMethod(
             ConformanceServiceGrpc.getServerStreamMethod(),
             (call, headers) ->
-                start(call, headers, new StreamAnswer<>(
-                    ServerStreamRequest::getResponseDefinition,
-                    _ -> false,
-                    p -> ServerStreamResponse.newBuilder().setPayload(p).build())))
+                start(
+                    call,
+                    headers,
+                    new StreamAnswer<>(
+                        ServerStreamRequest::getResponseDefinition,
+                        _ -> false,
+                        p -> ServerStreamResponse.newBuilder().setPayload(p).build())))
         .addMethod(
             ConformanceServiceGrpc.getBidiStreamMethod(),
             (call, headers) ->
-                start(call, headers, new StreamAnswer<>(
-                    BidiStreamRequest::getResponseDefinition,
-                    BidiStreamRequest::getFullDuplex,
-                    p -> BidiStreamResponse.newBuilder().setPayload(p).build())))
+                start(
+                    call,
+                    headers,
+                    new StreamAnswer<>(
+                        BidiStreamRequest::getResponseDefinition,
+                        BidiStreamRequest::getFullDuplex,
+                        p -> BidiStreamResponse.newBuilder().setPayload(p).build())))
         .addMethod(
             ConformanceServiceGrpc.getUnimplementedMethod(),
             (call, _) -> {
@@ -146,7 +161,9 @@ final class ConformanceService {
     @Override
     public void end(Seen<Q, S> seen) throws InterruptedException {
       var wanted =
-          seen.first == null ? UnaryResponseDefinition.getDefaultInstance() : definition.apply(seen.first);
+          seen.first == null
+              ? UnaryResponseDefinition.getDefaultInstance()
+              : definition.apply(seen.first);
       Thread.sleep(wanted.getResponseDelayMs());
       seen.call.sendHeaders(metadata(wanted.getResponseHeadersList()));
       Metadata trailers = metadata(wanted.getResponseTrailersList());
@@ -171,7 +188,9 @@ final class ConformanceService {
       implements Answer<Q, S> {
 
     private StreamResponseDefinition wanted(Seen<Q, S> seen) {
-      return seen.first == null ? StreamResponseDefinition.getDefaultInstance() : definition.apply(seen.first);
+      return seen.first == null
+          ? StreamResponseDefinition.getDefaultInstance()
+          : definition.apply(seen.first);
     }
 
     private boolean isFullDuplex(Seen<Q, S> seen) {
@@ -238,7 +257,8 @@ final class ConformanceService {
       rich.addDetails(Any.pack(info(seen, true)));
     }
     trailers.put(
-        Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER), rich.build().toByteArray());
+        Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER),
+        rich.build().toByteArray());
     seen.call.close(
         Status.fromCodeValue(error.getCodeValue()).withDescription(error.getMessage()), trailers);
   }
@@ -267,11 +287,13 @@ final class ConformanceService {
     for (String name : seen.headers.keys()) {
       Header.Builder header = Header.newBuilder().setName(name);
       if (name.endsWith("-bin")) {
-        for (byte[] value : all(seen.headers, Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER))) {
+        for (byte[] value :
+            all(seen.headers, Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER))) {
           header.addValue(java.util.Base64.getEncoder().withoutPadding().encodeToString(value));
         }
       } else {
-        all(seen.headers, Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER)).forEach(header::addValue);
+        all(seen.headers, Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER))
+            .forEach(header::addValue);
       }
       info.addRequestHeaders(header);
     }

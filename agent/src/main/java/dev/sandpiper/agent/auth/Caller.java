@@ -8,5 +8,6 @@ import dev.sandpiper.agent.http.HttpExchange;
 /// @param isDefault whether the request named nobody, so that the default user was taken
 public record Caller(String userName, boolean isDefault) {
   /// Present on every exchange behind [BasicUserFilter].
-  public static final HttpExchange.Attribute<Caller> ATTRIBUTE = new HttpExchange.Attribute<>("caller", Caller.class);
+  public static final HttpExchange.Attribute<Caller> ATTRIBUTE =
+      new HttpExchange.Attribute<>("caller", Caller.class);
 }

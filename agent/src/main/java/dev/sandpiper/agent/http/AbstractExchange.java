@@ -296,7 +296,11 @@ abstract class AbstractExchange implements HttpExchange {
           if (read <= 0) {
             buffer.release();
             throw new java.io.EOFException(
-                "the file ended at " + step.position + ", " + (step.end - step.position) + " bytes early");
+                "the file ended at "
+                    + step.position
+                    + ", "
+                    + (step.end - step.position)
+                    + " bytes early");
           }
           step.position += read;
           doWrite(buffer);

@@ -51,7 +51,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   /// that has read its response may have begun another request by then: hence not too small.
   static final int DISCARD_BYTES = 4 * 1024 * 1024;
 
-  private static final int LINGER_MILLIS = 1000; // for the client to read an answer to a body that we do not read
+  private static final int LINGER_MILLIS =
+      1000; // for the client to read an answer to a body that we do not read
 
   private final HttpSettings settings;
   private final HttpHandler handler;
@@ -170,7 +171,9 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     Headers headers = neutral(request.headers());
     HttpVersion version = request.protocolVersion();
     HttpProtocol protocol =
-        version.majorVersion() == 1 && version.minorVersion() == 0 ? HttpProtocol.HTTP_1_0 : HttpProtocol.HTTP_1_1;
+        version.majorVersion() == 1 && version.minorVersion() == 0
+            ? HttpProtocol.HTTP_1_0
+            : HttpProtocol.HTTP_1_1;
     String target = result.isFailure() ? "/" : originForm(request.uri());
     Http1Exchange exchange =
         new Http1Exchange(
@@ -200,9 +203,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   private void refuse(Http1Exchange exchange, Throwable cause) {
     closing = true;
     if (cause instanceof TooLongHttpLineException) {
-      Responses.text(exchange, 414, "the request line is longer than " + settings.maxUriBytes() + " bytes");
+      Responses.text(
+          exchange, 414, "the request line is longer than " + settings.maxUriBytes() + " bytes");
     } else if (cause instanceof TooLongHttpHeaderException) {
-      Responses.text(exchange, 431, "the headers are longer than " + settings.maxHeaderBytes() + " bytes");
+      Responses.text(
+          exchange, 431, "the headers are longer than " + settings.maxHeaderBytes() + " bytes");
     } else {
       Responses.text(exchange, 400, "not a valid HTTP request");
     }
@@ -256,7 +261,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     try {
       while (!waiting.isEmpty() && !closed && (current == null || !current.inputEnded())) {
         HttpObject part = waiting.remove();
-        waitingBytes -= part instanceof HttpContent content ? content.content().readableBytes() : 512;
+        waitingBytes -=
+            part instanceof HttpContent content ? content.content().readableBytes() : 512;
         accept(part);
       }
     } finally {
@@ -412,11 +418,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
       flushed.addListener(ChannelFutureListener.CLOSE);
     } else {
       ctx.channel().config().setAutoRead(true);
-      flushed.addListener(
-          _ -> {
-            var _ = duplex.shutdownOutput();
-            var _ = ctx.executor().schedule(() -> closeQuietly(ctx), LINGER_MILLIS, TimeUnit.MILLISECONDS);
-          });
+      flushed.addListener(_ -> {
+        var _ = duplex.shutdownOutput();
+        var _ =
+            ctx.executor().schedule(() -> closeQuietly(ctx), LINGER_MILLIS, TimeUnit.MILLISECONDS);
+      });
     }
   }
 
@@ -449,7 +455,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     closed = true;
     ChannelHandlerContext ctx = context();
     ChannelPipeline pipeline = ctx.pipeline();
-    // The decoder gives up what it has read beyond the request when it is removed, to whoever stands behind it then.
+    // The decoder gives up what it has read beyond the request when it is removed, to whoever
+    // stands behind it then.
     pipeline.remove(this);
     handover.accept(ctx.channel());
     pipeline.remove(HttpRequestDecoder.class);

@@ -39,7 +39,8 @@ final class Http1Exchange extends AbstractExchange {
     super(channel, protocol, method, target, headers);
     this.connection = connection;
     this.keepAlive = keepAlive;
-    this.wantsContinue = protocol == HttpProtocol.HTTP_1_1 && headers.hasToken("expect", "100-continue");
+    this.wantsContinue =
+        protocol == HttpProtocol.HTTP_1_1 && headers.hasToken("expect", "100-continue");
   }
 
   @Override
@@ -51,7 +52,9 @@ final class Http1Exchange extends AbstractExchange {
   void bodyWanted() {
     if (wantsContinue && !continueSent && !isHeadSent()) {
       continueSent = true;
-      var _ = context().writeAndFlush(Unpooled.wrappedBuffer(Http1Head.CONTINUE), context().voidPromise());
+      var _ =
+          context()
+              .writeAndFlush(Unpooled.wrappedBuffer(Http1Head.CONTINUE), context().voidPromise());
     }
   }
 
@@ -83,7 +86,9 @@ final class Http1Exchange extends AbstractExchange {
       keepAlive = false;
     }
     if (wantsContinue && !continueSent && !inputEnded()) {
-      keepAlive = false; // the client may or may not send its body now: only the end of the connection is clear
+      keepAlive =
+          false; // the client may or may not send its body now: only the end of the connection is
+                 // clear
     }
     if (!inputEnded() && declaredLength() > Http1Connection.DISCARD_BYTES) {
       keepAlive = false;

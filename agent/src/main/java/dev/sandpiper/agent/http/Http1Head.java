@@ -9,7 +9,8 @@ import java.time.format.DateTimeFormatter;
 
 /// Writes the text of HTTP/1.1: response heads and the framing of chunks.
 final class Http1Head {
-  static final byte[] CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+  static final byte[] CONTINUE =
+      "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
   static final byte[] CRLF = {'\r', '\n'};
 
   /// Room in front of a chunk: eight hex digits and CRLF. Behind it: CRLF.
@@ -24,7 +25,9 @@ final class Http1Head {
 
   static void write(ByteBuf out, int status, Headers headers) {
     ascii(out, "HTTP/1.1 ");
-    out.writeByte('0' + status / 100).writeByte('0' + status / 10 % 10).writeByte('0' + status % 10);
+    out.writeByte('0' + status / 100)
+        .writeByte('0' + status / 10 % 10)
+        .writeByte('0' + status % 10);
     out.writeByte(' ');
     ascii(out, HttpResponseStatus.valueOf(status).reasonPhrase());
     out.writeBytes(CRLF);
@@ -52,7 +55,8 @@ final class Http1Head {
     Date last = date;
     if (last.second != second) {
       String text =
-          DateTimeFormatter.RFC_1123_DATE_TIME.format(Instant.ofEpochSecond(second).atOffset(ZoneOffset.UTC));
+          DateTimeFormatter.RFC_1123_DATE_TIME.format(
+              Instant.ofEpochSecond(second).atOffset(ZoneOffset.UTC));
       last = new Date(second, text);
       date = last;
     }

@@ -54,7 +54,10 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   }
 
   private Http2Connection(
-      Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings initial, Builder builder) {
+      Http2ConnectionDecoder decoder,
+      Http2ConnectionEncoder encoder,
+      Http2Settings initial,
+      Builder builder) {
     super(decoder, encoder, initial);
     this.settings = builder.settings;
     this.handler = builder.handler;
@@ -124,9 +127,13 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
 
   @Override
   protected void onConnectionError(
-      ChannelHandlerContext ctx, boolean outbound, Throwable cause, @Nullable Http2Exception http2) {
+      ChannelHandlerContext ctx,
+      boolean outbound,
+      Throwable cause,
+      @Nullable Http2Exception http2) {
     if (http2 == null) {
-      // Not the peer's breach of the protocol but an I/O error or a defect: nothing sensible can be sent.
+      // Not the peer's breach of the protocol but an I/O error or a defect: nothing sensible can be
+      // sent.
       var _ = ctx.close();
       return;
     }
@@ -157,7 +164,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
       headers.addLowerCase("host", authority.toString());
     }
     Http2Exchange exchange =
-        new Http2Exchange(this, stream, context().channel(), method.toString(), path.toString(), headers);
+        new Http2Exchange(
+            this, stream, context().channel(), method.toString(), path.toString(), headers);
     stream.setProperty(exchangeKey, exchange);
     if (path.length() > settings.maxUriBytes()) {
       Responses.text(exchange, 414, "the path is longer than " + settings.maxUriBytes() + " bytes");
@@ -197,7 +205,11 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
 
     @Override
     public void onHeadersRead(
-        ChannelHandlerContext ctx, int streamId, Http2Headers headers, int padding, boolean endOfStream)
+        ChannelHandlerContext ctx,
+        int streamId,
+        Http2Headers headers,
+        int padding,
+        boolean endOfStream)
         throws Http2Exception {
       connection().begin(streamId, headers, endOfStream);
     }
@@ -260,7 +272,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   @CanIgnoreReturnValue
   ChannelFuture writeHeaders(Http2Stream stream, Http2Headers headers, boolean endOfStream) {
     ChannelFuture written =
-        encoder().writeHeaders(context(), stream.id(), headers, 0, endOfStream, context().newPromise());
+        encoder()
+            .writeHeaders(context(), stream.id(), headers, 0, endOfStream, context().newPromise());
     flushSoon(1);
     return written;
   }
@@ -281,13 +294,13 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   /// RFC 9113, 8.1: the response is complete, the rest of the request is not wanted. Only once the response is on its
   /// way: a reset discards what still waits for its window.
   void resetAfter(ChannelFuture end, Http2Stream stream) {
-    end.addListener(
-        _ -> {
-          if (stream.state() != Http2Stream.State.CLOSED) {
-            var _ = resetStream(context(), stream.id(), Http2Error.NO_ERROR.code(), context().newPromise());
-            flushSoon(1);
-          }
-        });
+    end.addListener(_ -> {
+      if (stream.state() != Http2Stream.State.CLOSED) {
+        var _ =
+            resetStream(context(), stream.id(), Http2Error.NO_ERROR.code(), context().newPromise());
+        flushSoon(1);
+      }
+    });
   }
 
   void flushSoon(int bytes) {
@@ -335,7 +348,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
     }
   }
 
-  private static final class Builder extends AbstractHttp2ConnectionHandlerBuilder<Http2Connection, Builder> {
+  private static final class Builder
+      extends AbstractHttp2ConnectionHandlerBuilder<Http2Connection, Builder> {
     final HttpSettings settings;
     final HttpHandler handler;
     final boolean secure;

@@ -27,7 +27,12 @@ final class Http2Exchange extends AbstractExchange {
   private volatile int pendingBytes; // written by the event loop only
 
   Http2Exchange(
-      Http2Connection connection, Http2Stream stream, Channel channel, String method, String target, Headers headers) {
+      Http2Connection connection,
+      Http2Stream stream,
+      Channel channel,
+      String method,
+      String target,
+      Headers headers) {
     super(channel, HttpProtocol.HTTP_2, method, target, headers);
     this.connection = connection;
     this.stream = stream;
@@ -64,7 +69,8 @@ final class Http2Exchange extends AbstractExchange {
       String name = from.name(i);
       if (!CONNECTION_HEADERS.contains(name)) {
         String value = from.value(i);
-        boolean harmful = value.indexOf('\r') >= 0 || value.indexOf('\n') >= 0 || value.indexOf(0) >= 0;
+        boolean harmful =
+            value.indexOf('\r') >= 0 || value.indexOf('\n') >= 0 || value.indexOf(0) >= 0;
         to.add(name, harmful ? value.replaceAll("[\r\n\0]", " ") : value);
       }
     }

@@ -117,7 +117,8 @@ public interface HttpExchange {
   /// Sends part of a file, after an optional prefix (a buffer from [#newBuffer]) that belongs to the same piece. On plain
   /// HTTP/1.x the bytes go from the page cache to the socket (`sendfile`); elsewhere they are read, at most 64 KiB at a
   /// time as the client takes them. The channel must stay open until `release` is called, once, on the event loop.
-  void writeFile(@Nullable ByteBuf prefix, FileChannel file, long position, long count, Runnable release);
+  void writeFile(
+      @Nullable ByteBuf prefix, FileChannel file, long position, long count, Runnable release);
 
   /// Whether `writeFile` uses `sendfile`. Any thread.
   boolean hasSendfile();

@@ -42,7 +42,8 @@ public final class HttpServer implements AutoCloseable {
   private final HttpSettings settings;
   private final HttpHandler handler;
   private final List<Channel> listeners = new ArrayList<>();
-  private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+  private final ChannelGroup connections =
+      new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
   private @Nullable Transport transport;
 
   public HttpServer(HttpSettings settings, HttpHandler handler) {
@@ -67,7 +68,8 @@ public final class HttpServer implements AutoCloseable {
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
             .childOption(ChannelOption.ALLOCATOR, allocator())
-            // The end of the client's sending side is an event, not the end of what we still have to send.
+            // The end of the client's sending side is an event, not the end of what we still have
+            // to send.
             .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
             .childOption(ChannelOption.MESSAGE_SIZE_ESTIMATOR, COUNTS_FILES)
             .childOption(

@@ -38,7 +38,8 @@ public record HttpSettings(
       throw new IllegalArgumentException("ioThreads: " + ioThreads + " is less than 1");
     }
     if (lowWaterBytes > highWaterBytes) {
-      throw new IllegalArgumentException("lowWaterBytes " + lowWaterBytes + " is above highWaterBytes " + highWaterBytes);
+      throw new IllegalArgumentException(
+          "lowWaterBytes " + lowWaterBytes + " is above highWaterBytes " + highWaterBytes);
     }
   }
 
@@ -49,7 +50,8 @@ public record HttpSettings(
         Math.min(2, Runtime.getRuntime().availableProcessors()),
         1024 * 1024, // as Go's net/http
         64 * 1024,
-        Duration.ofSeconds(640), // longer than the proxy's in front, or it reuses a socket that was just closed
+        Duration.ofSeconds(
+            640), // longer than the proxy's in front, or it reuses a socket that was just closed
         Duration.ofSeconds(5),
         1000,
         256 * 1024,

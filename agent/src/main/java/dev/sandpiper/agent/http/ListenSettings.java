@@ -17,19 +17,22 @@ public final class ListenSettings {
   static final Setting<List<String>> LISTEN =
       Setting.list("listen")
           .defaultsTo(List.of("127.0.0.1"))
-          .because("addresses to listen at; there is no authentication yet, so beyond the loopback everybody may run commands");
+          .because(
+              "addresses to listen at; there is no authentication yet, so beyond the loopback everybody may run commands");
 
   static final Setting<Duration> IDLE_TIMEOUT =
       Setting.time("idle-timeout")
           .between(Duration.ofSeconds(1), Duration.ofDays(1))
           .defaultsTo(Duration.ofSeconds(640))
-          .because("how long a connection without a request stays open; longer than a proxy's in front");
+          .because(
+              "how long a connection without a request stays open; longer than a proxy's in front");
 
   static final Setting<Duration> SHUTDOWN_GRACE =
       Setting.time("shutdown-grace")
           .between(Duration.ZERO, Duration.ofHours(1))
           .defaultsTo(Duration.ofSeconds(5))
-          .because("how long requests may go on when the agent stops, after the commands have ended");
+          .because(
+              "how long requests may go on when the agent stops, after the commands have ended");
 
   private ListenSettings() {}
 

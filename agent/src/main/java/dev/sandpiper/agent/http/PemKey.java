@@ -49,7 +49,9 @@ final class PemKey {
             case "PRIVATE KEY" -> der;
             case "RSA PRIVATE KEY" -> frame(RSA, der);
             case "EC PRIVATE KEY" -> frame(der(SEQUENCE, EC, curve(der)), der);
-            default -> throw new IOException(file + " holds an " + kind + ", which cannot be read without a password");
+            default ->
+                throw new IOException(
+                    file + " holds an " + kind + ", which cannot be read without a password");
           };
       return decode(file, pkcs8);
     } catch (IllegalArgumentException | java.nio.BufferUnderflowException e) {

@@ -31,7 +31,9 @@ final class ProtocolSniffer extends ByteToMessageDecoder {
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     timeout =
-        ctx.executor().schedule(() -> closeQuietly(ctx), settings.idleTimeout().toNanos(), TimeUnit.NANOSECONDS);
+        ctx.executor()
+            .schedule(
+                () -> closeQuietly(ctx), settings.idleTimeout().toNanos(), TimeUnit.NANOSECONDS);
   }
 
   @Override

@@ -10,13 +10,16 @@ public final class Responses {
   public static void text(HttpExchange exchange, int status, String line) {
     exchange.respond(
         status,
-        Headers.of("content-type", "text/plain; charset=utf-8", "x-content-type-options", "nosniff"),
+        Headers.of(
+            "content-type", "text/plain; charset=utf-8", "x-content-type-options", "nosniff"),
         (line + "\n").getBytes(StandardCharsets.UTF_8));
   }
 
   public static void json(HttpExchange exchange, int status, String json) {
     exchange.respond(
-        status, Headers.of("content-type", "application/json"), json.getBytes(StandardCharsets.UTF_8));
+        status,
+        Headers.of("content-type", "application/json"),
+        json.getBytes(StandardCharsets.UTF_8));
   }
 
   public static void notFound(HttpExchange exchange) {

@@ -70,7 +70,8 @@ final class TlsContext {
           log.info("TLS: read {} and {} again", settings.certificate(), settings.key());
         }
       } catch (IOException e) {
-        log.error("TLS: the changed files are refused, the old ones stay in use: {}", e.getMessage());
+        log.error(
+            "TLS: the changed files are refused, the old ones stay in use: {}", e.getMessage());
       }
     }
     return context;
@@ -98,7 +99,8 @@ final class TlsContext {
   private static SslContext read(TlsSettings settings) throws IOException {
     try {
       SslContextBuilder builder =
-          SslContextBuilder.forServer(PemKey.read(settings.key()), certificates(settings.certificate()))
+          SslContextBuilder.forServer(
+                  PemKey.read(settings.key()), certificates(settings.certificate()))
               .sslProvider(SslProvider.JDK)
               .applicationProtocolConfig(
                   new ApplicationProtocolConfig(
@@ -114,14 +116,22 @@ final class TlsContext {
       return builder.build();
     } catch (SSLException | IllegalArgumentException e) {
       throw new IOException(
-          "certificate " + settings.certificate() + " and key " + settings.key() + ": " + e.getMessage(), e);
+          "certificate "
+              + settings.certificate()
+              + " and key "
+              + settings.key()
+              + ": "
+              + e.getMessage(),
+          e);
     }
   }
 
   private static X509Certificate[] certificates(Path file) throws IOException {
     try (InputStream in = Files.newInputStream(file)) {
       X509Certificate[] found =
-          CertificateFactory.getInstance("X.509").generateCertificates(in).toArray(X509Certificate[]::new);
+          CertificateFactory.getInstance("X.509")
+              .generateCertificates(in)
+              .toArray(X509Certificate[]::new);
       if (found.length == 0) {
         throw new IOException(file + " holds no certificate");
       }

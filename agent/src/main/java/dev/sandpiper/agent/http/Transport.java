@@ -18,7 +18,8 @@ record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChan
   static Transport create(int threads) {
     boolean epoll = Epoll.isAvailable();
     if (!epoll) {
-      LoggerFactory.getLogger("http").warn("epoll is not available; using NIO", Epoll.unavailabilityCause());
+      LoggerFactory.getLogger("http")
+          .warn("epoll is not available; using NIO", Epoll.unavailabilityCause());
     }
     IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
     EventLoopGroup loops =

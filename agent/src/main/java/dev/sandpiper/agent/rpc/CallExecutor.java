@@ -102,12 +102,14 @@ final class CallExecutor extends AbstractExecutorService implements ScheduledExe
   }
 
   @Override
-  public ScheduledFuture<?> scheduleAtFixedRate(Runnable task, long first, long period, TimeUnit unit) {
+  public ScheduledFuture<?> scheduleAtFixedRate(
+      Runnable task, long first, long period, TimeUnit unit) {
     return loop.scheduleAtFixedRate(() -> run(task), first, period, unit);
   }
 
   @Override
-  public ScheduledFuture<?> scheduleWithFixedDelay(Runnable task, long first, long delay, TimeUnit unit) {
+  public ScheduledFuture<?> scheduleWithFixedDelay(
+      Runnable task, long first, long delay, TimeUnit unit) {
     return loop.scheduleWithFixedDelay(() -> run(task), first, delay, unit);
   }
 

@@ -48,7 +48,8 @@ public enum Compression {
       }
     }
     throw Status.UNIMPLEMENTED
-        .withDescription("unknown compression \"" + name + "\": supported encodings are " + SUPPORTED)
+        .withDescription(
+            "unknown compression \"" + name + "\": supported encodings are " + SUPPORTED)
         .asRuntimeException();
   }
 

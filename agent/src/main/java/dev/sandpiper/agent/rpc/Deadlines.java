@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 public final class Deadlines {
   private static final int CONNECT_DIGITS = 10;
   private static final int GRPC_DIGITS = 8;
-  private static final long MAX_NANOS = TimeUnit.DAYS.toNanos(365 * 100L); // more overflows a Deadline
+  private static final long MAX_NANOS =
+      TimeUnit.DAYS.toNanos(365 * 100L); // more overflows a Deadline
 
   private Deadlines() {}
 
@@ -23,7 +24,8 @@ public final class Deadlines {
     }
     String digits = header.startsWith("-") ? header.substring(1) : header;
     if (digits.isEmpty() || digits.length() > CONNECT_DIGITS || !isDigits(digits)) {
-      throw invalid("connect-timeout-ms: \"" + header + "\" is not an integer of at most 10 digits");
+      throw invalid(
+          "connect-timeout-ms: \"" + header + "\" is not an integer of at most 10 digits");
     }
     long millis = Long.parseLong(header);
     return millis <= 0 ? null : Deadline.after(millis, TimeUnit.MILLISECONDS);
@@ -63,6 +65,8 @@ public final class Deadlines {
   }
 
   private static StatusRuntimeException invalid(String message) {
-    return Status.INVALID_ARGUMENT.withDescription("protocol error: " + message).asRuntimeException();
+    return Status.INVALID_ARGUMENT
+        .withDescription("protocol error: " + message)
+        .asRuntimeException();
   }
 }

@@ -33,7 +33,8 @@ public abstract class EnvelopeCall extends RpcCall {
       return codec.encode(
           method,
           message,
-          bytes -> exchange.newBuffer(EnvelopeReader.HEAD_BYTES + bytes).writeByte(0).writeInt(bytes));
+          bytes ->
+              exchange.newBuffer(EnvelopeReader.HEAD_BYTES + bytes).writeByte(0).writeInt(bytes));
     }
     return envelope(codec.encode(method, message), 0);
   }
@@ -64,7 +65,9 @@ public abstract class EnvelopeCall extends RpcCall {
         sendEncoded(PayloadWriter.jsonEnvelope(exchange, message));
       } else {
         FileSlice slice =
-            message.payloadBytes() >= SENDFILE_FROM_BYTES && exchange.hasSendfile() ? message.file() : null;
+            message.payloadBytes() >= SENDFILE_FROM_BYTES && exchange.hasSendfile()
+                ? message.file()
+                : null;
         if (slice == null) {
           sendEncoded(PayloadWriter.protoEnvelope(exchange, message));
         } else {
@@ -86,15 +89,14 @@ public abstract class EnvelopeCall extends RpcCall {
           slice.release().run();
           message.release();
         };
-    onLoop(
-        () -> {
-          if (isOver()) {
-            prefix.release();
-            release.run();
-          } else {
-            beforeMessage();
-            exchange.writeFile(prefix, slice.file(), slice.position(), message.payloadBytes(), release);
-          }
-        });
+    onLoop(() -> {
+      if (isOver()) {
+        prefix.release();
+        release.run();
+      } else {
+        beforeMessage();
+        exchange.writeFile(prefix, slice.file(), slice.position(), message.payloadBytes(), release);
+      }
+    });
   }
 }

@@ -52,7 +52,9 @@ public final class EnvelopeReader implements MessageReader {
         if (messageBytes + bytes > message.length) {
           message =
               Arrays.copyOf(
-                  message, (int) Math.min(messageLength, Math.max(messageBytes + bytes, message.length * 2L)));
+                  message,
+                  (int)
+                      Math.min(messageLength, Math.max(messageBytes + bytes, message.length * 2L)));
         }
         data.readBytes(message, messageBytes, bytes);
         messageBytes += bytes;
@@ -72,7 +74,8 @@ public final class EnvelopeReader implements MessageReader {
     int flags = head[0] & 0xff;
     if ((flags & ~(COMPRESSED | ignoredFlag)) != 0) {
       throw Status.INVALID_ARGUMENT
-          .withDescription("protocol error: invalid envelope flags " + Integer.toBinaryString(flags))
+          .withDescription(
+              "protocol error: invalid envelope flags " + Integer.toBinaryString(flags))
           .asRuntimeException();
     }
     if ((flags & COMPRESSED) != 0 && compression == Compression.IDENTITY) {
@@ -103,7 +106,10 @@ public final class EnvelopeReader implements MessageReader {
           .withDescription(
               messageLength < 0
                   ? "protocol error: incomplete envelope: " + headBytes + " of 5 bytes"
-                  : "protocol error: promised " + messageLength + " bytes in enveloped message, got " + messageBytes)
+                  : "protocol error: promised "
+                      + messageLength
+                      + " bytes in enveloped message, got "
+                      + messageBytes)
           .asRuntimeException();
     }
   }

@@ -55,7 +55,8 @@ public final class HeaderMetadata {
           metadata.put(key(name), value);
         }
       } catch (IllegalArgumentException _) {
-        // Not a name or value that metadata can hold: plain HTTP clients may send such, and services do not miss it.
+        // Not a name or value that metadata can hold: plain HTTP clients may send such, and
+        // services do not miss it.
       }
     }
     return metadata;
@@ -79,7 +80,8 @@ public final class HeaderMetadata {
         continue;
       }
       if (name.endsWith(BINARY)) {
-        Iterable<byte[]> values = metadata.getAll(Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER));
+        Iterable<byte[]> values =
+            metadata.getAll(Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER));
         if (values != null) {
           values.forEach(value -> headers.addLowerCase(prefix + name, encodeBase64(value)));
         }

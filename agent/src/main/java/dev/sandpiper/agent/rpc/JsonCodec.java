@@ -60,7 +60,8 @@ final class JsonCodec implements Codec {
     String json = new String(bytes, StandardCharsets.UTF_8);
     int trailing = JsonEnd.trailing(json);
     if (trailing >= 0) {
-      throw invalid("unmarshal message: there is more after the JSON object, at character " + trailing, null);
+      throw invalid(
+          "unmarshal message: there is more after the JSON object, at character " + trailing, null);
     }
     try {
       format().parser.merge(json, builder);

@@ -51,8 +51,11 @@ final class PayloadWriter {
       int at = buffer.writerIndex();
       message.readPayload(buffer.internalNioBuffer(at, raw));
       Scratch scratch =
-          raw <= KEPT_BYTES && exchange.eventLoop().inEventLoop() ? SCRATCH.get() : new Scratch(raw);
-      // The encoder takes whole arrays; what is shorter than ours needs one of its own, which dies young.
+          raw <= KEPT_BYTES && exchange.eventLoop().inEventLoop()
+              ? SCRATCH.get()
+              : new Scratch(raw);
+      // The encoder takes whole arrays; what is shorter than ours needs one of its own, which dies
+      // young.
       byte[] source = raw == scratch.raw.length ? scratch.raw : new byte[raw];
       buffer.getBytes(at, source);
       int bytes = Base64.getEncoder().encode(source, scratch.encoded);
@@ -98,6 +101,10 @@ final class PayloadWriter {
     byte[] body = json ? Base64.getEncoder().encode(payload) : payload;
     byte[] head = json ? message.jsonHead() : message.protoHead();
     byte[] tail = json ? message.jsonTail() : new byte[0];
-    return ByteBuffer.allocate(head.length + body.length + tail.length).put(head).put(body).put(tail).array();
+    return ByteBuffer.allocate(head.length + body.length + tail.length)
+        .put(head)
+        .put(body)
+        .put(tail)
+        .array();
   }
 }

@@ -53,7 +53,8 @@ final class ProtoCodec implements Codec {
     int bytes = proto.getSerializedSize();
     ByteBuf buffer = allocate.apply(bytes);
     try {
-      CodedOutputStream out = CodedOutputStream.newInstance(buffer.internalNioBuffer(buffer.writerIndex(), bytes));
+      CodedOutputStream out =
+          CodedOutputStream.newInstance(buffer.internalNioBuffer(buffer.writerIndex(), bytes));
       proto.writeTo(out);
       out.flush();
       return buffer.writerIndex(buffer.writerIndex() + bytes);

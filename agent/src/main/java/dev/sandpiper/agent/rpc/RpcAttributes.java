@@ -10,17 +10,20 @@ import java.util.concurrent.ScheduledExecutorService;
 public final class RpcAttributes {
   /// Runs tasks serially with the call's own callbacks, on the thread that the call's [Dispatch] says. A task that throws
   /// ends the call with `internal`. Only `execute` and the one-shot `schedule` methods; it cannot be shut down.
-  public static final Attributes.Key<ScheduledExecutorService> EXECUTOR = Attributes.Key.create("rpc-executor");
+  public static final Attributes.Key<ScheduledExecutorService> EXECUTOR =
+      Attributes.Key.create("rpc-executor");
 
   /// The size of a payload that this call's wire format sends best.
-  public static final Attributes.Key<Integer> PAYLOAD_BYTES = Attributes.Key.create("rpc-payload-bytes");
+  public static final Attributes.Key<Integer> PAYLOAD_BYTES =
+      Attributes.Key.create("rpc-payload-bytes");
 
   public static final Attributes.Key<String> HTTP_PATH = Attributes.Key.create("rpc-http-path");
 
   /// What follows the `?`, as sent; absent without one.
   public static final Attributes.Key<String> HTTP_QUERY = Attributes.Key.create("rpc-http-query");
 
-  public static final Attributes.Key<SocketAddress> REMOTE_ADDRESS = Grpc.TRANSPORT_ATTR_REMOTE_ADDR;
+  public static final Attributes.Key<SocketAddress> REMOTE_ADDRESS =
+      Grpc.TRANSPORT_ATTR_REMOTE_ADDR;
 
   /// Absent where no filter found out who calls.
   public static final Attributes.Key<Caller> CALLER = Attributes.Key.create("rpc-caller");

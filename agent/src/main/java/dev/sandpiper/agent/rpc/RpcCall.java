@@ -67,7 +67,9 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   private volatile boolean cancelled;
 
   /// @param deadline null for none
-  @SuppressWarnings("this-escape") // executor and timer only keep it: nothing runs before `start`, all on this event loop
+  @SuppressWarnings(
+      "this-escape") // executor and timer only keep it: nothing runs before `start`, all on this
+                     // event loop
   protected RpcCall(
       HttpExchange exchange,
       RpcMethod method,
@@ -84,9 +86,11 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     } else {
       context = method.context().withDeadline(deadline, exchange.eventLoop());
       long nanos = Math.max(0, deadline.timeRemaining(TimeUnit.NANOSECONDS));
-      deadlineTimer = exchange.eventLoop().schedule(this::deadlineExceeded, nanos, TimeUnit.NANOSECONDS);
+      deadlineTimer =
+          exchange.eventLoop().schedule(this::deadlineExceeded, nanos, TimeUnit.NANOSECONDS);
     }
-    executor = new CallExecutor(exchange.eventLoop(), method.dispatch(), context, this::serviceFailed);
+    executor =
+        new CallExecutor(exchange.eventLoop(), method.dispatch(), context, this::serviceFailed);
     attributes = attributes();
   }
 
@@ -94,7 +98,9 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     Attributes.Builder builder =
         Attributes.newBuilder()
             .set(RpcAttributes.EXECUTOR, executor)
-            .set(RpcAttributes.PAYLOAD_BYTES, codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES)
+            .set(
+                RpcAttributes.PAYLOAD_BYTES,
+                codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES)
             .set(RpcAttributes.HTTP_PATH, exchange.path())
             .set(RpcAttributes.REMOTE_ADDRESS, exchange.remoteAddress());
     String query = exchange.query();
@@ -148,7 +154,9 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   private ServerCall.Listener<Object> listener() {
     ServerCall.Listener<Object> started = listener;
-    return started == null ? new ServerCall.Listener<>() {} : started; // it failed to start: nobody to tell
+    return started == null
+        ? new ServerCall.Listener<>() {}
+        : started; // it failed to start: nobody to tell
   }
 
   @Override
@@ -228,19 +236,18 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       refuse(NOT_ONE_MESSAGE);
       return;
     }
-    executor.run(
-        () -> {
-          Object message;
-          try {
-            message = codec.decode(method, bytes);
-          } catch (StatusRuntimeException e) {
-            onLoop(() -> refuse(e.getStatus()));
-            return;
-          }
-          if (!cancelled && !closed) {
-            listener().onMessage(message);
-          }
-        });
+    executor.run(() -> {
+      Object message;
+      try {
+        message = codec.decode(method, bytes);
+      } catch (StatusRuntimeException e) {
+        onLoop(() -> refuse(e.getStatus()));
+        return;
+      }
+      if (!cancelled && !closed) {
+        listener().onMessage(message);
+      }
+    });
   }
 
   private void halfClose() {
@@ -249,28 +256,26 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       refuse(NOT_ONE_MESSAGE);
       return;
     }
-    executor.run(
-        () -> {
-          if (!cancelled && !closed) {
-            listener().onHalfClose();
-          }
-        });
+    executor.run(() -> {
+      if (!cancelled && !closed) {
+        listener().onHalfClose();
+      }
+    });
   }
 
   // The response.
 
   @Override
   public final void sendHeaders(Metadata headers) {
-    onLoop(
-        () -> {
-          if (head != null || headWritten) {
-            throw new IllegalStateException("headers were sent already");
-          }
-          head = headers;
-          if (!closed && !cancelled && writesHeadEarly()) {
-            flushHead();
-          }
-        });
+    onLoop(() -> {
+      if (head != null || headWritten) {
+        throw new IllegalStateException("headers were sent already");
+      }
+      head = headers;
+      if (!closed && !cancelled && writesHeadEarly()) {
+        flushHead();
+      }
+    });
   }
 
   /// Whether the head leaves with `sendHeaders` rather than with the end. Not for a unary Connect response, whose
@@ -310,14 +315,13 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     }
     int bytes = encoded.readableBytes();
     offLoopBytes.addAndGet(bytes);
-    onLoop(
-        () -> {
-          boolean wasFull = offLoopBytes.getAndAdd(-bytes) > OFF_LOOP_MAX_BYTES;
-          writeOrDrop(encoded);
-          if (wasFull && offLoopBytes.get() <= OFF_LOOP_MAX_BYTES) {
-            onWritable();
-          }
-        });
+    onLoop(() -> {
+      boolean wasFull = offLoopBytes.getAndAdd(-bytes) > OFF_LOOP_MAX_BYTES;
+      writeOrDrop(encoded);
+      if (wasFull && offLoopBytes.get() <= OFF_LOOP_MAX_BYTES) {
+        onWritable();
+      }
+    });
   }
 
   private void writeOrDrop(ByteBuf encoded) {
@@ -342,20 +346,21 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   @Override
   public final void close(Status status, Metadata trailers) {
-    onLoop(
-        () -> {
-          if (closed || cancelled) {
-            return;
-          }
-          boolean incomplete =
-              status.isOk() && !messageSent && method.descriptor().getType().serverSendsOneMessage();
-          if (incomplete) {
-            log.error("{} completed without a response", method.path());
-          }
-          end(incomplete ? Status.INTERNAL.withDescription("completed without a response") : status, trailers);
-          executor.run(() -> listener().onComplete());
-          context.cancel(null);
-        });
+    onLoop(() -> {
+      if (closed || cancelled) {
+        return;
+      }
+      boolean incomplete =
+          status.isOk() && !messageSent && method.descriptor().getType().serverSendsOneMessage();
+      if (incomplete) {
+        log.error("{} completed without a response", method.path());
+      }
+      end(
+          incomplete ? Status.INTERNAL.withDescription("completed without a response") : status,
+          trailers);
+      executor.run(() -> listener().onComplete());
+      context.cancel(null);
+    });
   }
 
   /// Ends the call from this side against the service's will.
@@ -419,12 +424,11 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   @Override
   public final void onWritable() {
-    executor.run(
-        () -> {
-          if (isReady()) {
-            listener().onReady();
-          }
-        });
+    executor.run(() -> {
+      if (isReady()) {
+        listener().onReady();
+      }
+    });
   }
 
   @Override
@@ -448,14 +452,13 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     }
     exchange
         .eventLoop()
-        .execute(
-            () -> {
-              try {
-                task.run();
-              } catch (Throwable e) {
-                exchange.fail(e);
-              }
-            });
+        .execute(() -> {
+          try {
+            task.run();
+          } catch (Throwable e) {
+            exchange.fail(e);
+          }
+        });
   }
 
   // Facts.
@@ -467,7 +470,10 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   @Override
   public final boolean isReady() {
-    return !closed && !cancelled && exchange.isWritable() && offLoopBytes.get() <= OFF_LOOP_MAX_BYTES;
+    return !closed
+        && !cancelled
+        && exchange.isWritable()
+        && offLoopBytes.get() <= OFF_LOOP_MAX_BYTES;
   }
 
   @Override

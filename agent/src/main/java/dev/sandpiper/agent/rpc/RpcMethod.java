@@ -17,7 +17,8 @@ public final class RpcMethod {
   private final Context context;
   private final MessageLite requestPrototype;
 
-  @SuppressWarnings("unchecked") // nothing looks at the types: messages are told apart by what they are
+  @SuppressWarnings(
+      "unchecked") // nothing looks at the types: messages are told apart by what they are
   RpcMethod(ServerMethodDefinition<?, ?> definition, Dispatch dispatch, Context context) {
     this.descriptor = (MethodDescriptor<Object, Object>) definition.getMethodDescriptor();
     this.handler = (ServerCallHandler<Object, Object>) definition.getServerCallHandler();

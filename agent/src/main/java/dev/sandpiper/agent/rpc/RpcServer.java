@@ -83,14 +83,13 @@ public final class RpcServer implements HttpHandler {
     for (HttpExchange exchange : released) {
       exchange
           .eventLoop()
-          .execute(
-              () -> {
-                try {
-                  handle(exchange);
-                } catch (Throwable e) {
-                  exchange.fail(e);
-                }
-              });
+          .execute(() -> {
+            try {
+              handle(exchange);
+            } catch (Throwable e) {
+              exchange.fail(e);
+            }
+          });
     }
   }
 
@@ -200,7 +199,8 @@ public final class RpcServer implements HttpHandler {
       TypeRegistry.Builder builder = TypeRegistry.newBuilder();
       Set<String> seen = new LinkedHashSet<>();
       for (ServerServiceDefinition service : services) {
-        if (service.getServiceDescriptor().getSchemaDescriptor() instanceof ProtoFileDescriptorSupplier supplier) {
+        if (service.getServiceDescriptor().getSchemaDescriptor()
+            instanceof ProtoFileDescriptorSupplier supplier) {
           collect(supplier.getFileDescriptor(), seen, builder);
         }
       }

@@ -27,7 +27,11 @@ public final class WholeBodyReader implements MessageReader {
       throw Compression.tooLarge(limit);
     }
     if (length + bytes > body.length) {
-      body = Arrays.copyOf(body, Math.max(Math.max(length + bytes, FIRST_BYTES), (int) Math.min(limit, body.length * 2L)));
+      body =
+          Arrays.copyOf(
+              body,
+              Math.max(
+                  Math.max(length + bytes, FIRST_BYTES), (int) Math.min(limit, body.length * 2L)));
     }
     data.readBytes(body, length, bytes);
     length += bytes;

@@ -33,8 +33,12 @@ final class HttpServerTest {
     var settings = HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     server = new HttpServer(settings, router);
     server.bind();
-    router.route("GET", "/health", exchange -> exchange.respond(204, Headers.of("cache-control", "no-store"), new byte[0]));
-    router.route("GET", "/hello", exchange -> Responses.text(exchange, 200, "hello " + exchange.query()));
+    router.route(
+        "GET",
+        "/health",
+        exchange -> exchange.respond(204, Headers.of("cache-control", "no-store"), new byte[0]));
+    router.route(
+        "GET", "/hello", exchange -> Responses.text(exchange, 200, "hello " + exchange.query()));
     router.route("POST", "/echo", HttpServerTest::echo);
   }
 
@@ -73,7 +77,9 @@ final class HttpServerTest {
     try (var client = connect()) {
       var response = client.send("GET /health HTTP/1.1\nHost: x\n\n").read();
       assertThat(response.status()).isEqualTo(204);
-      assertThat(response.headers()).containsEntry("cache-control", "no-store").doesNotContainKey("content-length");
+      assertThat(response.headers())
+          .containsEntry("cache-control", "no-store")
+          .doesNotContainKey("content-length");
     }
   }
 
@@ -83,7 +89,8 @@ final class HttpServerTest {
       var all = new StringBuilder();
       for (int i = 0; i < 50; i++) {
         all.append("GET /hello?").append(i).append(" HTTP/1.1\nHost: x\n\n");
-        all.append("POST /echo HTTP/1.1\nHost: x\nContent-Length: 3\n\n").append("%03d".formatted(i));
+        all.append("POST /echo HTTP/1.1\nHost: x\nContent-Length: 3\n\n")
+            .append("%03d".formatted(i));
       }
       client.send(all.toString());
       for (int i = 0; i < 50; i++) {
@@ -114,7 +121,8 @@ final class HttpServerTest {
   void continueIsSentWhenTheBodyIsWanted() throws IOException {
     try (var client = connect()) {
       client.send("POST /echo HTTP/1.1\nHost: x\nContent-Length: 2\nExpect: 100-continue\n\n");
-      // This handler answers before it reads, so the final head comes first and the connection ends with the response.
+      // This handler answers before it reads, so the final head comes first and the connection ends
+      // with the response.
       assertThat(client.readHead().headers()).containsEntry("connection", "close");
     }
     router.route(
@@ -341,7 +349,9 @@ final class HttpServerTest {
           for (int i = 0; i < 48; i++) {
             int at = i * (64 * 1024 + 2);
             assertThat(body[at]).isEqualTo((byte) '<');
-            assertThat(java.util.Arrays.mismatch(body, at + 2, at + 2 + 65536, content, i * 65536, (i + 1) * 65536))
+            assertThat(
+                    java.util.Arrays.mismatch(
+                        body, at + 2, at + 2 + 65536, content, i * 65536, (i + 1) * 65536))
                 .isEqualTo(-1);
           }
         }
@@ -358,7 +368,8 @@ final class HttpServerTest {
       assertThat(client.read().text()).isEqualTo("no thanks\n");
       client.send(new byte[100_000]);
       assertThat(client.send("GET /health HTTP/1.1\nHost: x\n\n").read().status()).isEqualTo(204);
-      var closing = client.send("POST /ignores HTTP/1.1\nHost: x\nContent-Length: 100000000\n\n").read();
+      var closing =
+          client.send("POST /ignores HTTP/1.1\nHost: x\nContent-Length: 100000000\n\n").read();
       assertThat(closing.headers()).containsEntry("connection", "close");
     }
   }
@@ -381,7 +392,8 @@ final class HttpServerTest {
   void aPortThatIsTakenIsNamed() {
     var taken =
         new HttpServer(
-            HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port())), router);
+            HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port())),
+            router);
     assertThatThrownBy(taken::bind)
         .isInstanceOf(IOException.class)
         .hasMessageContaining(Integer.toString(server.port()));
@@ -392,7 +404,16 @@ final class HttpServerTest {
     var defaults = HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     var settings =
         new HttpSettings(
-            defaults.addresses(), 1, 8192, 8192, Duration.ofMillis(200), Duration.ofSeconds(1), 10, 1024, 4096, null);
+            defaults.addresses(),
+            1,
+            8192,
+            8192,
+            Duration.ofMillis(200),
+            Duration.ofSeconds(1),
+            10,
+            1024,
+            4096,
+            null);
     try (var other = new HttpServer(settings, router)) {
       other.bind();
       try (var silent = new RawClient(other.port());
@@ -426,14 +447,19 @@ final class HttpServerTest {
           .containsEntry("access-control-allow-methods", "GET")
           .containsEntry("access-control-allow-headers", "x-a, x-b")
           .containsEntry("access-control-max-age", "7200")
-          .containsEntry("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
-      var bare = client.send("OPTIONS / HTTP/1.1\nHost: x\nAccess-Control-Request-Method: GET\n\n").read();
+          .containsEntry(
+              "vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+      var bare =
+          client.send("OPTIONS / HTTP/1.1\nHost: x\nAccess-Control-Request-Method: GET\n\n").read();
       assertThat(bare.status()).isEqualTo(204);
       assertThat(bare.headers()).doesNotContainKey("access-control-allow-origin");
       var actual = client.send("GET /nothing HTTP/1.1\nHost: x\nOrigin: http://a\n\n").read();
       assertThat(actual.status()).isEqualTo(404);
-      assertThat(actual.headers()).containsEntry("vary", "Origin").containsEntry("access-control-allow-origin", "*");
-      assertThat(client.send("OPTIONS /health HTTP/1.1\nHost: x\n\n").read().status()).isEqualTo(405);
+      assertThat(actual.headers())
+          .containsEntry("vary", "Origin")
+          .containsEntry("access-control-allow-origin", "*");
+      assertThat(client.send("OPTIONS /health HTTP/1.1\nHost: x\n\n").read().status())
+          .isEqualTo(405);
     }
   }
 
@@ -454,14 +480,17 @@ final class HttpServerTest {
                         exchange.upgrade(
                             Headers.of("connection", "upgrade", "upgrade", "raw"),
                             channel ->
-                                channel.pipeline().addLast(
-                                    new io.netty.channel.ChannelInboundHandlerAdapter() {
-                                      @Override
-                                      public void channelRead(
-                                          io.netty.channel.ChannelHandlerContext ctx, Object message) {
-                                        var _ = ctx.writeAndFlush(message);
-                                      }
-                                    }));
+                                channel
+                                    .pipeline()
+                                    .addLast(
+                                        new io.netty.channel.ChannelInboundHandlerAdapter() {
+                                          @Override
+                                          public void channelRead(
+                                              io.netty.channel.ChannelHandlerContext ctx,
+                                              Object message) {
+                                            var _ = ctx.writeAndFlush(message);
+                                          }
+                                        }));
                     assertThat(upgraded).isTrue();
                   }
 
@@ -488,7 +517,8 @@ final class HttpServerTest {
         });
     try (var client = connect()) {
       client.send("GET /broken HTTP/1.1\nHost: x\n\n");
-      assertThatThrownBy(client::read).isInstanceOfAny(EOFException.class, java.net.SocketException.class);
+      assertThatThrownBy(client::read)
+          .isInstanceOfAny(EOFException.class, java.net.SocketException.class);
     }
   }
 }

@@ -55,7 +55,8 @@ public final class RawClient implements AutoCloseable {
 
   /// A response, its body unchunked.
   @SuppressWarnings("ArrayRecordComponent") // read by tests, never compared
-  public record Response(int status, Map<String, String> headers, byte[] body, Map<String, String> trailers) {
+  public record Response(
+      int status, Map<String, String> headers, byte[] body, Map<String, String> trailers) {
     public String text() {
       return new String(body, StandardCharsets.UTF_8);
     }
@@ -108,7 +109,9 @@ public final class RawClient implements AutoCloseable {
     for (String line = line(); !line.isEmpty(); line = line()) {
       int colon = line.indexOf(':');
       fields.merge(
-          line.substring(0, colon).toLowerCase(Locale.ROOT), line.substring(colon + 1).strip(), (a, b) -> a + "|" + b);
+          line.substring(0, colon).toLowerCase(Locale.ROOT),
+          line.substring(colon + 1).strip(),
+          (a, b) -> a + "|" + b);
     }
     return fields;
   }

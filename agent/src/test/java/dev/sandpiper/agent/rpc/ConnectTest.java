@@ -2,6 +2,7 @@ package dev.sandpiper.agent.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.ByteString;
 import dev.sandpiper.agent.http.RawClient;
 import dev.sandpiper.proto.process.ListRequest;
 import dev.sandpiper.proto.process.ListResponse;
@@ -10,12 +11,11 @@ import dev.sandpiper.proto.process.ProcessGrpc;
 import dev.sandpiper.proto.process.ProcessInfo;
 import dev.sandpiper.proto.process.StartRequest;
 import dev.sandpiper.proto.process.StartResponse;
-import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -23,9 +23,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.api.Test;
 
 final class ConnectTest {
   private TestRpc engine;
@@ -59,7 +59,9 @@ final class ConnectTest {
             StartResponse.newBuilder()
                 .setEvent(
                     ProcessEvent.newBuilder()
-                        .setData(ProcessEvent.DataEvent.newBuilder().setStdout(ByteString.copyFromUtf8("hi" + i))))
+                        .setData(
+                            ProcessEvent.DataEvent.newBuilder()
+                                .setStdout(ByteString.copyFromUtf8("hi" + i))))
                 .build());
       }
       observer.onCompleted();
@@ -68,13 +70,23 @@ final class ConnectTest {
 
   static byte[] envelope(String json) {
     byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-    return ByteBuffer.allocate(5 + bytes.length).put((byte) 0).putInt(bytes.length).put(bytes).array();
+    return ByteBuffer.allocate(5 + bytes.length)
+        .put((byte) 0)
+        .putInt(bytes.length)
+        .put(bytes)
+        .array();
   }
 
   static byte[] post(String path, String type, byte[] body, String... headers) throws IOException {
     var out = new ByteArrayOutputStream();
     String head =
-        "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + type + "\r\nContent-Length: " + body.length + "\r\n"
+        "POST "
+            + path
+            + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
+            + type
+            + "\r\nContent-Length: "
+            + body.length
+            + "\r\n"
             + String.join("", List.of(headers).stream().map(h -> h + "\r\n").toList())
             + "\r\n";
     out.write(head.getBytes(StandardCharsets.ISO_8859_1));
@@ -99,7 +111,13 @@ final class ConnectTest {
     try (var client = new RawClient(engine.port())) {
       for (int i = 0; i < 3; i++) {
         var response =
-            client.send(post("/process.Process/List", "application/json", "{}".getBytes(StandardCharsets.UTF_8))).read();
+            client
+                .send(
+                    post(
+                        "/process.Process/List",
+                        "application/json",
+                        "{}".getBytes(StandardCharsets.UTF_8)))
+                .read();
         assertThat(response.status()).isEqualTo(200);
         assertThat(response.headers()).containsEntry("content-type", "application/json");
         assertThat(response.text()).isEqualTo("{\"processes\":[{\"pid\":7}]}");
@@ -128,7 +146,9 @@ final class ConnectTest {
               "0 {\"event\":{\"data\":{\"stdout\":\"aGky\"}}}",
               "2 {}");
       var failed =
-          client.send(post("/process.Process/Start", "application/connect+json", envelope("{}"))).read();
+          client
+              .send(post("/process.Process/Start", "application/connect+json", envelope("{}")))
+              .read();
       assertThat(failed.status()).isEqualTo(200);
       assertThat(envelopes(failed.body()))
           .containsExactly(
@@ -139,7 +159,8 @@ final class ConnectTest {
   @Test
   void aRequestWaitsForItsServiceToBeRegistered() throws IOException {
     try (var client = new RawClient(engine.port())) {
-      client.send(post("/process.Process/List", "application/json", "{}".getBytes(StandardCharsets.UTF_8)));
+      client.send(
+          post("/process.Process/List", "application/json", "{}".getBytes(StandardCharsets.UTF_8)));
       engine.add(new Processes().bindService(), Dispatch.EVENT_LOOP).ready();
       assertThat(client.read().status()).isEqualTo(200);
       assertThat(client.send("GET /nothing HTTP/1.1\nHost: x\n\n").read().status()).isEqualTo(404);

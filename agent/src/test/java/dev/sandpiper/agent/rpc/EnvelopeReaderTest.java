@@ -18,7 +18,11 @@ final class EnvelopeReaderTest {
   private static final int LIMIT = 1000;
 
   private static byte[] envelope(int flags, byte[] message) {
-    return ByteBuffer.allocate(5 + message.length).put((byte) flags).putInt(message.length).put(message).array();
+    return ByteBuffer.allocate(5 + message.length)
+        .put((byte) flags)
+        .putInt(message.length)
+        .put(message)
+        .array();
   }
 
   private static List<String> all(EnvelopeReader reader) {
@@ -34,7 +38,8 @@ final class EnvelopeReaderTest {
     var body = new ByteArrayOutputStream();
     body.writeBytes(envelope(0, "one".getBytes(StandardCharsets.UTF_8)));
     body.writeBytes(envelope(0, new byte[0]));
-    body.writeBytes(envelope(1, Compression.GZIP.compress("three".getBytes(StandardCharsets.UTF_8))));
+    body.writeBytes(
+        envelope(1, Compression.GZIP.compress("three".getBytes(StandardCharsets.UTF_8))));
     byte[] bytes = body.toByteArray();
     for (int first = 0; first <= bytes.length; first++) {
       for (int second = first; second <= bytes.length; second++) {
@@ -61,7 +66,8 @@ final class EnvelopeReaderTest {
   @Test
   void refusesWhatUnpacksBeyondTheLimit() {
     var reader = new EnvelopeReader(Compression.GZIP, LIMIT, 0);
-    reader.feed(Unpooled.wrappedBuffer(envelope(1, Compression.GZIP.compress(new byte[LIMIT + 1]))));
+    reader.feed(
+        Unpooled.wrappedBuffer(envelope(1, Compression.GZIP.compress(new byte[LIMIT + 1]))));
     assertCode(Status.Code.RESOURCE_EXHAUSTED, reader::next);
     var fits = new EnvelopeReader(Compression.DEFLATE, LIMIT, 0);
     fits.feed(Unpooled.wrappedBuffer(envelope(1, Compression.DEFLATE.compress(new byte[LIMIT]))));
@@ -72,10 +78,14 @@ final class EnvelopeReaderTest {
   void refusesBrokenEnvelopes() {
     assertCode(
         Status.Code.INVALID_ARGUMENT,
-        () -> new EnvelopeReader(Compression.IDENTITY, LIMIT, 0).feed(Unpooled.wrappedBuffer(envelope(4, new byte[0]))));
+        () ->
+            new EnvelopeReader(Compression.IDENTITY, LIMIT, 0)
+                .feed(Unpooled.wrappedBuffer(envelope(4, new byte[0]))));
     assertCode(
         Status.Code.INTERNAL,
-        () -> new EnvelopeReader(Compression.IDENTITY, LIMIT, 0).feed(Unpooled.wrappedBuffer(envelope(1, new byte[3]))));
+        () ->
+            new EnvelopeReader(Compression.IDENTITY, LIMIT, 0)
+                .feed(Unpooled.wrappedBuffer(envelope(1, new byte[3]))));
     var garbage = new EnvelopeReader(Compression.GZIP, LIMIT, 0);
     garbage.feed(Unpooled.wrappedBuffer(envelope(1, new byte[30])));
     assertCode(Status.Code.INVALID_ARGUMENT, garbage::next);
@@ -94,7 +104,8 @@ final class EnvelopeReaderTest {
     assertThat(all(reader)).containsExactly("x");
   }
 
-  private static void assertCode(Status.Code code, org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+  private static void assertCode(
+      Status.Code code, org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
     assertThatThrownBy(call)
         .isInstanceOfSatisfying(
             StatusRuntimeException.class, e -> assertThat(e.getStatus().getCode()).isEqualTo(code));

@@ -37,7 +37,8 @@ import java.util.concurrent.TimeUnit;
 
 /// An HTTP/2 client with prior knowledge, one connection, that speaks in frames.
 final class H2Client implements AutoCloseable {
-  private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+  private final EventLoopGroup group =
+      new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
   private final Channel channel;
   final CompletableFuture<Long> goAway = new CompletableFuture<>();
 
@@ -53,7 +54,8 @@ final class H2Client implements AutoCloseable {
                     ch.pipeline()
                         .addLast(
                             Http2FrameCodecBuilder.forClient()
-                                .initialSettings(Http2Settings.defaultSettings().maxConcurrentStreams(10_000))
+                                .initialSettings(
+                                    Http2Settings.defaultSettings().maxConcurrentStreams(10_000))
                                 .build(),
                             new Http2MultiplexHandler(new ChannelInboundHandlerAdapter()),
                             new ChannelInboundHandlerAdapter() {
@@ -83,14 +85,10 @@ final class H2Client implements AutoCloseable {
     private final Http2StreamChannel stream;
 
     Call(String path, String type, boolean reads, String... more) throws Exception {
-      stream =
-          new Http2StreamChannelBootstrap(channel)
-              .handler(this)
-              .open()
-              .sync()
-              .getNow();
+      stream = new Http2StreamChannelBootstrap(channel).handler(this).open().sync().getNow();
       stream.config().setAutoRead(reads);
-      var request = new DefaultHttp2Headers().method("POST").scheme("http").path(path).authority("x");
+      var request =
+          new DefaultHttp2Headers().method("POST").scheme("http").path(path).authority("x");
       request.add("content-type", type).add("te", "trailers");
       for (int i = 0; i < more.length; i += 2) {
         request.add(more[i], more[i + 1]);

@@ -68,9 +68,11 @@ final class RpcStreamTest {
           .build();
     }
 
-    @SuppressWarnings("unchecked") // responses are told apart by what they are, as PayloadMessage wants it
+    @SuppressWarnings(
+        "unchecked") // responses are told apart by what they are, as PayloadMessage wants it
     private static MethodDescriptor<StartRequest, Object> startMethod() {
-      return (MethodDescriptor<StartRequest, Object>) (MethodDescriptor<?, ?>) ProcessGrpc.getStartMethod();
+      return (MethodDescriptor<StartRequest, Object>)
+          (MethodDescriptor<?, ?>) ProcessGrpc.getStartMethod();
     }
 
     private ServerCall.Listener<ListRequest> list(ServerCall<ListRequest, ListResponse> call) {
@@ -81,7 +83,8 @@ final class RpcStreamTest {
           started.countDown();
           if (!hanging) {
             call.sendHeaders(new Metadata());
-            call.sendMessage(ListResponse.newBuilder().addProcesses(ProcessInfo.newBuilder().setPid(7)).build());
+            call.sendMessage(
+                ListResponse.newBuilder().addProcesses(ProcessInfo.newBuilder().setPid(7)).build());
             call.close(Status.OK, new Metadata());
           }
         }
@@ -138,13 +141,18 @@ final class RpcStreamTest {
   /// Zeros as a data event's stdout, laid out by the generated code.
   private record Zeros(int payloadBytes) implements PayloadMessage {
     private StartResponse whole() {
-      var data = ProcessEvent.DataEvent.newBuilder().setStdout(ByteString.copyFrom(new byte[payloadBytes]));
+      var data =
+          ProcessEvent.DataEvent.newBuilder()
+              .setStdout(ByteString.copyFrom(new byte[payloadBytes]));
       return StartResponse.newBuilder().setEvent(ProcessEvent.newBuilder().setData(data)).build();
     }
 
     @Override
     public byte[] protoHead() {
-      return whole().toByteString().substring(0, whole().getSerializedSize() - payloadBytes).toByteArray();
+      return whole()
+          .toByteString()
+          .substring(0, whole().getSerializedSize() - payloadBytes)
+          .toByteArray();
     }
 
     @Override
@@ -207,11 +215,13 @@ final class RpcStreamTest {
         var http2 = new H2Client(engine.port())) {
       var call = http2.new Call(LIST, "application/grpc", true);
       call.send(new byte[0], true);
-      assertThat(ListResponse.parseFrom(call.await().message()).getProcesses(0).getPid()).isEqualTo(7);
+      assertThat(ListResponse.parseFrom(call.await().message()).getProcesses(0).getPid())
+          .isEqualTo(7);
       assertThat(call.headers).containsEntry("content-type", "application/grpc");
       assertThat(call.trailers).containsEntry("grpc-status", "0");
       byte[] json = "{}".getBytes(StandardCharsets.UTF_8);
-      assertThat(http1.send(ConnectTest.post(LIST, "application/json", json)).read().status()).isEqualTo(200);
+      assertThat(http1.send(ConnectTest.post(LIST, "application/json", json)).read().status())
+          .isEqualTo(200);
     }
   }
 
@@ -232,15 +242,21 @@ final class RpcStreamTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"application/grpc,EVENT_LOOP", "application/grpc,BLOCKING", "application/grpc-web+proto,EVENT_LOOP"})
-  void aReaderThatPausesOnHttp2HoldsTheServiceAndLosesNothing(String type, Dispatch dispatch) throws Exception {
+  @CsvSource({
+    "application/grpc,EVENT_LOOP",
+    "application/grpc,BLOCKING",
+    "application/grpc-web+proto,EVENT_LOOP"
+  })
+  void aReaderThatPausesOnHttp2HoldsTheServiceAndLosesNothing(String type, Dispatch dispatch)
+      throws Exception {
     Service service = host(dispatch);
     long total = 16 * 1024 * 1024;
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, type, false);
       call.send(request(total), true);
       service.blocked.get(10, TimeUnit.SECONDS);
-      assertThat(service.sent.get()).isLessThan(3 * 1024 * 1024); // high water mark, window, one piece
+      assertThat(service.sent.get())
+          .isLessThan(3 * 1024 * 1024); // high water mark, window, one piece
       call.readAll();
       assertThat(payload(call.await().body.toByteArray())).isEqualTo(total);
     }
@@ -253,7 +269,12 @@ final class RpcStreamTest {
     long total = 32 * 1024 * 1024;
     try (var client = new RawClient(engine.port(), 64 * 1024)) {
       byte[] message = request(total);
-      byte[] envelope = ByteBuffer.allocate(5 + message.length).put((byte) 0).putInt(message.length).put(message).array();
+      byte[] envelope =
+          ByteBuffer.allocate(5 + message.length)
+              .put((byte) 0)
+              .putInt(message.length)
+              .put(message)
+              .array();
       client.send(ConnectTest.post(START, "application/connect+proto", envelope));
       service.blocked.get(10, TimeUnit.SECONDS);
       assertThat(service.sent.get()).isLessThan(10 * 1024 * 1024);
@@ -293,7 +314,9 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, "application/grpc", true);
       call.send(request(-3), true);
-      assertThat(call.await().trailers).containsEntry("grpc-status", "13").containsEntry("grpc-message", "internal error");
+      assertThat(call.await().trailers)
+          .containsEntry("grpc-status", "13")
+          .containsEntry("grpc-message", "internal error");
     }
   }
 
@@ -303,7 +326,10 @@ final class RpcStreamTest {
     service.hanging = true;
     try (var client = new RawClient(engine.port())) {
       byte[] body = "{}".getBytes(StandardCharsets.UTF_8);
-      var response = client.send(ConnectTest.post(LIST, "application/json", body, "Connect-Timeout-Ms: 50")).read();
+      var response =
+          client
+              .send(ConnectTest.post(LIST, "application/json", body, "Connect-Timeout-Ms: 50"))
+              .read();
       assertThat(response.status()).isEqualTo(504);
       assertThat(response.text())
           .isEqualTo("{\"code\":\"deadline_exceeded\",\"message\":\"context deadline exceeded\"}");
@@ -330,7 +356,11 @@ final class RpcStreamTest {
     host(Dispatch.EVENT_LOOP);
     try (var client = new RawClient(engine.port())) {
       byte[] body = "{}".getBytes(StandardCharsets.UTF_8);
-      var response = client.send(ConnectTest.post(LIST, "application/json", body, "Connect-Timeout-Ms: " + header)).read();
+      var response =
+          client
+              .send(
+                  ConnectTest.post(LIST, "application/json", body, "Connect-Timeout-Ms: " + header))
+              .read();
       assertThat(response.status()).isEqualTo(status);
     }
   }
@@ -374,7 +404,10 @@ final class RpcStreamTest {
     engine.add(new ProcessGrpc.ProcessImplBase() {}.bindService(), dispatch).ready();
     try (var client = new RawClient(engine.port())) {
       byte[] body = "{}".getBytes(StandardCharsets.UTF_8);
-      var health = client.send(ConnectTest.post("/grpc.health.v1.Health/Check", "application/json", body)).read();
+      var health =
+          client
+              .send(ConnectTest.post("/grpc.health.v1.Health/Check", "application/json", body))
+              .read();
       assertThat(health.text()).isEqualTo("{\"status\":\"SERVING\"}");
       var reflection =
           client

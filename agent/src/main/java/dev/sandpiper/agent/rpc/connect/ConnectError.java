@@ -69,7 +69,8 @@ final class ConnectError {
   private static void error(StringBuilder json, Status status, Metadata trailers) {
     json.append("{\"code\":\"").append(Codes.connectName(status.getCode())).append('"');
     com.google.rpc.Status rich = details(trailers);
-    String message = rich != null && !rich.getMessage().isEmpty() ? rich.getMessage() : status.getDescription();
+    String message =
+        rich != null && !rich.getMessage().isEmpty() ? rich.getMessage() : status.getDescription();
     if (message != null && !message.isEmpty()) {
       json.append(",\"message\":");
       string(json, message);
@@ -98,7 +99,8 @@ final class ConnectError {
     try {
       return com.google.rpc.Status.parseFrom(bytes);
     } catch (InvalidProtocolBufferException e) {
-      LoggerFactory.getLogger("rpc").warn("a service sent error details that are no google.rpc.Status", e);
+      LoggerFactory.getLogger("rpc")
+          .warn("a service sent error details that are no google.rpc.Status", e);
       return null;
     }
   }

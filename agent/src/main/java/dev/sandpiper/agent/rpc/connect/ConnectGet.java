@@ -47,7 +47,8 @@ final class ConnectGet {
       WholeBodyReader reader = new WholeBodyReader(in, settings.maxReceiveBytes());
       reader.feed(Unpooled.wrappedBuffer(message(query)));
       Metadata metadata = HeaderMetadata.toMetadata(headers);
-      new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings).start(metadata);
+      new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings)
+          .start(metadata);
     } catch (StatusRuntimeException e) {
       ConnectUnaryCall.respondError(exchange, new Headers(), e.getStatus(), new Metadata());
     }

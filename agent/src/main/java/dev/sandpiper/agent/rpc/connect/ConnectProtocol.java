@@ -43,12 +43,14 @@ public final class ConnectProtocol implements WireProtocol {
         Compression in = Compression.ofRequest(headers.get("content-encoding"));
         Compression out = responseCompression(headers.get("accept-encoding"), in);
         var reader = new WholeBodyReader(in, settings.maxReceiveBytes());
-        new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings).start(metadata);
+        new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings)
+            .start(metadata);
       } else {
         Compression in = Compression.ofRequest(headers.get("connect-content-encoding"));
         Compression out = responseCompression(headers.get("connect-accept-encoding"), in);
         var reader = new EnvelopeReader(in, settings.maxReceiveBytes(), 0);
-        new ConnectStreamCall(exchange, method, codec, reader, deadline, out, settings).start(metadata);
+        new ConnectStreamCall(exchange, method, codec, reader, deadline, out, settings)
+            .start(metadata);
       }
     } catch (StatusRuntimeException e) {
       refuse(exchange, contentType, e.getStatus());

@@ -57,7 +57,8 @@ final class ConnectUnaryCall extends RpcCall {
   }
 
   private ByteBuf packed(byte[] plain) {
-    boolean worthIt = compression != Compression.IDENTITY && plain.length >= settings.compressFromBytes();
+    boolean worthIt =
+        compression != Compression.IDENTITY && plain.length >= settings.compressFromBytes();
     byte[] bytes = worthIt ? compression.compress(plain) : plain;
     compressed = worthIt;
     return exchange.newBuffer(bytes.length).writeBytes(bytes);
@@ -98,7 +99,8 @@ final class ConnectUnaryCall extends RpcCall {
       headers.addLowerCase("content-encoding", compression.wireName());
     }
     headers.addLowerCase("accept-encoding", Compression.SUPPORTED);
-    headers.addLowerCase("content-length", Integer.toString(body == null ? 0 : body.readableBytes()));
+    headers.addLowerCase(
+        "content-length", Integer.toString(body == null ? 0 : body.readableBytes()));
     exchange.sendHead(200, headers);
     if (body != null) {
       exchange.write(body);
@@ -106,9 +108,11 @@ final class ConnectUnaryCall extends RpcCall {
     exchange.end();
   }
 
-  static void respondError(HttpExchange exchange, Headers headers, Status status, Metadata trailers) {
+  static void respondError(
+      HttpExchange exchange, Headers headers, Status status, Metadata trailers) {
     headers.set("content-type", "application/json");
-    exchange.respond(Codes.httpStatus(status.getCode()), headers, ConnectError.unary(status, trailers));
+    exchange.respond(
+        Codes.httpStatus(status.getCode()), headers, ConnectError.unary(status, trailers));
   }
 
   @Override
