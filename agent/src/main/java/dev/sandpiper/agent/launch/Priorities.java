@@ -36,15 +36,17 @@ final class Priorities {
   }
 
   void apply(int pid) {
-    if (setScore && !writeScore(pid)) {
+    boolean done = !setScore || writeScore(pid);
+    done &= !setNice || Tasks.setNice(pid, 0) == 0;
+    done &= !setIo || Tasks.setIoPriority(pid, IO_BEST_EFFORT_4) == 0;
+    if (!done && isRunning(pid)) {
       failures.incrementAndGet();
     }
-    if (setNice && Tasks.setNice(pid, 0) < 0) {
-      failures.incrementAndGet();
-    }
-    if (setIo && Tasks.setIoPriority(pid, IO_BEST_EFFORT_4) < 0) {
-      failures.incrementAndGet();
-    }
+  }
+
+  /// Of a child that is over already the kernel says "permission denied"; nothing was missed.
+  private static boolean isRunning(int pid) {
+    return Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOHANG | Tasks.WNOWAIT) == null;
   }
 
   long failures() {

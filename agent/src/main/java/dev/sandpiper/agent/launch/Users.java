@@ -57,11 +57,15 @@ public final class Users {
   }
 
   Users(Path passwd, Path group) {
+    this(passwd, group, Tasks.geteuid() == 0 && hasSwitchCapabilities());
+  }
+
+  Users(Path passwd, Path group, boolean canSwitch) {
     this.passwd = passwd;
     this.group = group;
+    this.canSwitch = canSwitch;
     ownUid = Tasks.geteuid();
     ownGid = Tasks.getegid();
-    canSwitch = ownUid == 0 && hasSwitchCapabilities();
   }
 
   /// The user of exactly this name. An entry whose ids are not numbers is an `IllegalStateException` that quotes it.

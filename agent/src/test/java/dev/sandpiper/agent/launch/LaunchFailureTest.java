@@ -172,6 +172,20 @@ final class LaunchFailureTest {
   }
 
   @Test
+  void anotherUserWithoutTheRightToBecomeIt() {
+    Users bound = new Users(Path.of("/etc/passwd"), Path.of("/etc/group"), false);
+    User self = bound.self();
+    User other = new User("somebody", self.uid() + 4711, 4711, List.of(4711), "/", "/bin/sh");
+    fixture.close();
+    fixture = new LaunchFixture(dir, bound);
+    LaunchException failure = failure(LaunchFixture.as(fixture.spec("true"), other));
+    assertThat(failure.reason()).isEqualTo(Reason.USER_SWITCH_DENIED);
+    assertThat(failure)
+        .hasMessageContaining("'somebody' (uid " + (self.uid() + 4711) + ")")
+        .hasMessageContaining("the agent runs as '" + self.name() + "'");
+  }
+
+  @Test
   void descriptorsThatRunOutNameTheLimit() {
     Deque<Child> running = new ArrayDeque<>();
     Tasks.Limit own = requireNonNull(Tasks.limit(0, Tasks.RLIMIT_NOFILE));

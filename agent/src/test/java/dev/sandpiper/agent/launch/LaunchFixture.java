@@ -19,12 +19,17 @@ final class LaunchFixture implements AutoCloseable {
   static final String PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   private static final AtomicLong IDS = new AtomicLong();
 
-  final Users users = new Users();
+  final Users users;
   final PosixLauncher launcher;
   final Path state;
 
   LaunchFixture(Path state) {
+    this(state, new Users());
+  }
+
+  LaunchFixture(Path state, Users users) {
     this.state = state;
+    this.users = users;
     launcher = PosixLauncher.open(users, state, "test" + IDS.incrementAndGet(), _ -> false);
   }
 
