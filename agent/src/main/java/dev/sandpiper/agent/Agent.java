@@ -110,11 +110,13 @@ final class Agent implements AutoCloseable {
     writer.start();
     stops.push(writer::close);
 
-    // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their services.
+    // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their
+    // services.
     Users users = new Users();
     ProcessSettings processSettings = ProcessSettings.from(settings);
     String defaultUser = processSettings.defaultUser().orElseGet(() -> users.self().name());
-    RpcServer rpc = new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
+    RpcServer rpc =
+        new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
     router.filter(new CorsFilter());
     router.filter(
@@ -142,12 +144,14 @@ final class Agent implements AutoCloseable {
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
     stops.push(launcher::close);
-    stops.push(http::close); // before what its requests use, and again at its own place, which then has no effect
+    stops.push(
+        http
+            ::close); // before what its requests use, and again at its own place, which then has no
+                      // effect
     ProcessManager processes =
         new ProcessManager(
             processSettings,
-            new ProcessManager.Parts(
-                users, launcher, store, loop, journal, ids, clock),
+            new ProcessManager.Parts(users, launcher, store, loop, journal, ids, clock),
             System.getenv(),
             List.of(new RecordingListener(emitter, own.recordArguments())));
     stops.push(processes::stop);
@@ -158,11 +162,13 @@ final class Agent implements AutoCloseable {
       rpc.add(service, Dispatch.EVENT_LOOP);
     }
     rpc.ready();
-    health.setStatus(ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
+    health.setStatus(
+        ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
     stops.push(health::enterTerminalState);
 
     settings.warnings().forEach(LOG::warn);
-    LOG.info("sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
+    LOG.info(
+        "sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
     Thread.ofPlatform().name("warm-up").daemon().start(launcher::warmUp);
   }
 

@@ -42,7 +42,8 @@ record AgentSettings(
   static final Setting<Boolean> RECORD_ARGUMENTS =
       Setting.bool("record-arguments")
           .defaultsTo(false)
-          .because("put the arguments of commands, which may hold secrets, into process_start records");
+          .because(
+              "put the arguments of commands, which may hold secrets, into process_start records");
 
   static List<Setting<?>> all() {
     return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL, RECORD_ARGUMENTS);

@@ -35,11 +35,10 @@ public final class Main {
         .addShutdownHook(
             Thread.ofPlatform()
                 .name("stop")
-                .unstarted(
-                    () -> {
-                      agent.close();
-                      stopped.countDown();
-                    }));
+                .unstarted(() -> {
+                  agent.close();
+                  stopped.countDown();
+                }));
     stopped.await(); // until SIGTERM or SIGINT; the JVM ends with the hook
     return 0;
   }

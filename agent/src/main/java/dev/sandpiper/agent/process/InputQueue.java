@@ -67,11 +67,10 @@ final class InputQueue {
   /// Takes effect behind every write that was handed over before.
   void close() {
     open = false;
-    loop.execute(
-        () -> {
-          closed = true;
-          closeWhenEmpty();
-        });
+    loop.execute(() -> {
+      closed = true;
+      closeWhenEmpty();
+    });
   }
 
   /// The process has ended: whatever waits is answered.

@@ -51,7 +51,8 @@ final class ConnectHandler implements ServerCallHandler<ConnectRequest, Object> 
       output.fail(Selectors.UNSET);
       return;
     }
-    // In this order nothing is missed: a process is retained before it leaves the live ones. One that ends in between has
+    // In this order nothing is missed: a process is retained before it leaves the live ones. One
+    // that ends in between has
     // its mark in the log, behind or before the cursor's place, and is told as ended either way.
     var live = processes.find(selector.get());
     if (live.isPresent()) {

@@ -135,7 +135,8 @@ final class OutputCall {
     }
     long due = lastSentNanos + keepaliveNanos - System.nanoTime();
     if (due <= 0) {
-      // What waits for a client that does not read says that the call lives; more of it would only pile up.
+      // What waits for a client that does not read says that the call lives; more of it would only
+      // pile up.
       if (call.isReady()) {
         send(ProcessMessages.keepalive());
       }

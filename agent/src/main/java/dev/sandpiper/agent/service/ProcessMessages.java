@@ -33,16 +33,15 @@ final class ProcessMessages {
 
   private static final Encoded KEEPALIVE =
       new Encoded(
-          event(ProcessEvent.newBuilder().setKeepalive(ProcessEvent.KeepAlive.getDefaultInstance())),
+          event(
+              ProcessEvent.newBuilder().setKeepalive(ProcessEvent.KeepAlive.getDefaultInstance())),
           "{\"event\":{\"keepalive\":{}}}");
 
   private ProcessMessages() {}
 
   static PayloadMessage start(int pid) {
     return new Encoded(
-        event(
-            ProcessEvent.newBuilder()
-                .setStart(ProcessEvent.StartEvent.newBuilder().setPid(pid))),
+        event(ProcessEvent.newBuilder().setStart(ProcessEvent.StartEvent.newBuilder().setPid(pid))),
         "{\"event\":{\"start\":{\"pid\":" + Integer.toUnsignedString(pid) + "}}}");
   }
 

@@ -22,7 +22,6 @@ import dev.sandpiper.proto.process.UpdateRequest;
 import dev.sandpiper.proto.process.UpdateResponse;
 import io.grpc.BindableService;
 import io.grpc.MethodDescriptor;
-import io.grpc.ServerCallHandler;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import java.util.Optional;
@@ -41,8 +40,7 @@ public final class ProcessService implements BindableService {
   public ServerServiceDefinition bindService() {
     return ServerServiceDefinition.builder(ProcessGrpc.getServiceDescriptor())
         .addMethod(ProcessGrpc.getListMethod(), new UnaryHandler<>(this::list))
-        .addMethod(
-            following(ProcessGrpc.getConnectMethod()), new ConnectHandler(processes))
+        .addMethod(following(ProcessGrpc.getConnectMethod()), new ConnectHandler(processes))
         .addMethod(following(ProcessGrpc.getStartMethod()), new StartHandler(processes))
         .addMethod(ProcessGrpc.getUpdateMethod(), new UnaryHandler<>(this::update))
         .addMethod(ProcessGrpc.getStreamInputMethod(), new StreamInputHandler(processes))
@@ -69,8 +67,7 @@ public final class ProcessService implements BindableService {
               .addAllArgs(spec.args())
               .putAllEnvs(spec.environment());
       spec.cwd().ifPresent(config::setCwd);
-      ProcessInfo.Builder info =
-          ProcessInfo.newBuilder().setConfig(config).setPid(process.pid());
+      ProcessInfo.Builder info = ProcessInfo.newBuilder().setConfig(config).setPid(process.pid());
       spec.tag().ifPresent(info::setTag);
       response.addProcesses(info);
     }
@@ -88,8 +85,7 @@ public final class ProcessService implements BindableService {
           }
           if (!process.terminal()) {
             reply.fail(
-                Status.INTERNAL.withDescription(
-                    "error resizing tty: tty not assigned to process"));
+                Status.INTERNAL.withDescription("error resizing tty: tty not assigned to process"));
             return;
           }
           if (!request.getPty().hasSize()) {
@@ -104,7 +100,10 @@ public final class ProcessService implements BindableService {
             return;
           }
           answer(
-              reply, UpdateResponse.getDefaultInstance(), "error resizing tty", process.resize(size));
+              reply,
+              UpdateResponse.getDefaultInstance(),
+              "error resizing tty",
+              process.resize(size));
         });
   }
 

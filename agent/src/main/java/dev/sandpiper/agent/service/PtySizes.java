@@ -10,7 +10,8 @@ final class PtySizes {
   private PtySizes() {}
 
   static PtySize of(PTY.Size size) {
-    return new PtySize(check("pty.size.cols", size.getCols()), check("pty.size.rows", size.getRows()));
+    return new PtySize(
+        check("pty.size.cols", size.getCols()), check("pty.size.rows", size.getRows()));
   }
 
   private static int check(String field, int value) {

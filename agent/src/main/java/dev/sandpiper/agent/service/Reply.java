@@ -26,16 +26,15 @@ final class Reply<T> {
   }
 
   private void send(@Nullable T message, Status status) {
-    executor.execute(
-        () -> {
-          if (call.isCancelled()) {
-            return;
-          }
-          if (message != null) {
-            call.sendHeaders(new Metadata());
-            call.sendMessage(message);
-          }
-          call.close(status, new Metadata());
-        });
+    executor.execute(() -> {
+      if (call.isCancelled()) {
+        return;
+      }
+      if (message != null) {
+        call.sendHeaders(new Metadata());
+        call.sendMessage(message);
+      }
+      call.close(status, new Metadata());
+    });
   }
 }

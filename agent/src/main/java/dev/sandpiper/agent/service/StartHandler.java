@@ -112,9 +112,7 @@ final class StartHandler implements ServerCallHandler<StartRequest, Object> {
     Stdio stdio =
         request.hasPty()
             ? new Stdio.Terminal(
-                request.getPty().hasSize()
-                    ? PtySizes.of(request.getPty().getSize())
-                    : DEFAULT_SIZE)
+                request.getPty().hasSize() ? PtySizes.of(request.getPty().getSize()) : DEFAULT_SIZE)
             : new Stdio.Pipes(!request.hasStdin() || request.getStdin());
     return new StartSpec(
         config.getCmd(),

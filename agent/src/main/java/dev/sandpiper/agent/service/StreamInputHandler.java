@@ -53,8 +53,7 @@ final class StreamInputHandler
         case START -> pick(message.getStart());
         case DATA -> write(message.getData().getInput());
         case KEEPALIVE -> call.request(1);
-        case EVENT_NOT_SET ->
-            fail(Status.UNIMPLEMENTED.withDescription("message holds no event"));
+        case EVENT_NOT_SET -> fail(Status.UNIMPLEMENTED.withDescription("message holds no event"));
       }
     }
 

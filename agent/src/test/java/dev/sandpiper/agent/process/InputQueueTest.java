@@ -84,8 +84,7 @@ class InputQueueTest {
 
     process.signal(9);
 
-    assertThat(next())
-        .isInstanceOfAny(InputOutcome.Failed.class, InputOutcome.Stalled.class);
+    assertThat(next()).isInstanceOfAny(InputOutcome.Failed.class, InputOutcome.Stalled.class);
   }
 
   @Test

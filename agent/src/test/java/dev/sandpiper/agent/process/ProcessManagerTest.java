@@ -66,10 +66,8 @@ class ProcessManagerTest {
         .returns(4L, ProcessEnd::stdoutBytes)
         .returns(4L, ProcessEnd::stderrBytes);
     await()
-        .untilAsserted(
-            () ->
-                assertThat(told)
-                    .containsExactly("start " + process.pid(), "end " + process.pid()));
+        .untilAsserted(() ->
+            assertThat(told).containsExactly("start " + process.pid(), "end " + process.pid()));
   }
 
   @Test
@@ -120,7 +118,8 @@ class ProcessManagerTest {
         fixture.shell("sleep 60 & head -c 200000 /dev/zero | tr '\\0' x; echo; kill -STOP $$");
     await()
         .atMost(ProcessFixture.PATIENCE)
-        .until(() -> Files.readString(Path.of("/proc/" + process.pid() + "/stat")).contains(") T "));
+        .until(
+            () -> Files.readString(Path.of("/proc/" + process.pid() + "/stat")).contains(") T "));
 
     assertThat(process.signal(9)).isEmpty();
 

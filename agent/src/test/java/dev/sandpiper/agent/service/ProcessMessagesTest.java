@@ -59,7 +59,8 @@ class ProcessMessagesTest {
   @ParameterizedTest
   @EnumSource(StreamName.class)
   void dataIsTheSameInBothCodecsAtEveryVarintBoundary(StreamName stream) throws Exception {
-    for (int length : new int[] {1, 117, 118, 119, 120, 121, 125, 126, 127, 128, 16_370, 16_384, 32_768}) {
+    for (int length :
+        new int[] {1, 117, 118, 119, 120, 121, 125, 126, 127, 128, 16_370, 16_384, 32_768}) {
       byte[] payload = new byte[length];
       for (int i = 0; i < length; i++) {
         payload[i] = (byte) (i * 31);
