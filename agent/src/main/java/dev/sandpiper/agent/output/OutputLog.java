@@ -4,13 +4,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Everything that one process printed. Thread-safe.
 ///
 /// The pipe loop is the only one that changes what is in it; readers come on any thread. Lock order: this monitor, then a
 /// segment's. Neither I/O nor callbacks happen under this monitor.
 public final class OutputLog {
-  /// Two empty pipes of 256 KiB after one another, and again: more than any stream can hold at one moment.
+  private static final Logger LOG = LoggerFactory.getLogger(OutputLog.class);
+
+  /// Four times what a pipe holds: more than can be readable at one moment.
   static final int DRAIN_BYTES = 1024 * 1024;
 
   final OutputStore store;
@@ -322,7 +326,13 @@ public final class OutputLog {
       listeners = drainedListeners == null ? List.of() : drainedListeners;
       drainedListeners = null;
     }
-    listeners.forEach(Runnable::run);
+    for (Runnable listener : listeners) {
+      try {
+        listener.run();
+      } catch (RuntimeException failure) {
+        LOG.error("process {}: what follows its last output failed", processId, failure);
+      }
+    }
   }
 
   /// The stream whose oldest segment is the oldest of this log: the one whose first byte was printed first, as near as the

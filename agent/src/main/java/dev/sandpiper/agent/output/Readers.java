@@ -3,9 +3,12 @@ package dev.sandpiper.agent.output;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The readers of one log. Guarded by the log's monitor, except for [#wake], which belongs outside of it.
 final class Readers {
+  private static final Logger LOG = LoggerFactory.getLogger(Readers.class);
   private static final LogCursor[] NONE = {};
 
   /// Replaced, never changed.
@@ -43,9 +46,19 @@ final class Readers {
     return waiting;
   }
 
+  /// Outside the monitor.
   static void wake(List<LogCursor> readers) {
     for (LogCursor reader : readers) {
+      wake(reader);
+    }
+  }
+
+  /// A reader whose callback fails is its own trouble, not that of the stream.
+  static void wake(LogCursor reader) {
+    try {
       reader.wake();
+    } catch (RuntimeException failure) {
+      LOG.error("a reader's wake-up failed", failure);
     }
   }
 }

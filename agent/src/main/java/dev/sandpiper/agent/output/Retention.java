@@ -115,7 +115,7 @@ final class Retention {
       }
     }
     store.counters().stalledReaders.add(stalled.size());
-    stalled.forEach(LogCursor::wake);
+    Readers.wake(stalled);
     if (patience != Long.MAX_VALUE) {
       if (pump != null) {
         Hold hold = log.hold;

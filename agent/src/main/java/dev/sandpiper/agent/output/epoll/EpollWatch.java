@@ -8,6 +8,7 @@ import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -116,7 +117,11 @@ final class EpollWatch implements FdWatch, EpollIoHandle {
     if (loop.inEventLoop()) {
       task.run();
     } else {
-      loop.execute(task);
+      try {
+        loop.execute(task);
+      } catch (RejectedExecutionException refused) {
+        LOG.debug("the pipe loop is closed, nothing is watched any more", refused);
+      }
     }
   }
 }
