@@ -9,6 +9,7 @@ import dev.sandpiper.proto.process.ProcessSelector;
 import dev.sandpiper.proto.process.Signal;
 import dev.sandpiper.proto.process.UpdateRequest;
 import dev.sandpiper.tests.harness.Agent;
+import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Command;
 import dev.sandpiper.tests.harness.Deadline;
 import dev.sandpiper.tests.harness.Event;
@@ -120,6 +121,20 @@ final class EndsIT {
       assertThat(byPid.pid()).isEqualTo(run.pid());
       assertThat(byTag.pid()).isEqualTo(run.pid());
       assertThat(byPid.stdout()).as("no replay").isEmpty();
+    }
+  }
+
+  @Test
+  void aKeptEndIsForgottenAfterItsTime() {
+    try (AgentProcess agent = AgentProcess.builder().flag("--retain-ends", "300ms").start()) {
+      int pid = agent.json().run(Command.of("true")).pid();
+      await("forgotten")
+          .until(() -> {
+            try (Follower late = agent.json().connect(pid)) {
+              RpcException error = late.over().error();
+              return error != null && error.code().equals("not_found");
+            }
+          });
     }
   }
 
@@ -269,6 +284,22 @@ final class EndsIT {
       assertError(limited.error(), "deadline_exceeded", "context deadline exceeded");
       processes.closeStdin(run.pid());
       assertThat(run.end().exitCode()).isZero();
+    }
+  }
+
+  /// Only Connect's own header is the process's time limit.
+  @Test
+  void theDeadlineOfGrpcEndsOnlyTheCall() {
+    try (Follower limited =
+        AGENT
+            .get()
+            .grpcWeb()
+            .start(Command.of("cat").stdin().header("Grpc-Timeout", "300m").tag("grpc-deadline"))) {
+      assertThat(limited.error().code()).isEqualTo("deadline_exceeded");
+      try (Follower again = processes.connect(Processes.tag("grpc-deadline"))) {
+        processes.closeStdin(again.pid());
+        assertThat(again.end().exitCode()).isZero();
+      }
     }
   }
 

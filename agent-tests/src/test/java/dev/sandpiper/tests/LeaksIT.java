@@ -2,13 +2,16 @@ package dev.sandpiper.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sandpiper.tests.harness.Agent;
 import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Command;
+import dev.sandpiper.tests.harness.Follower;
 import dev.sandpiper.tests.harness.Measured;
 import dev.sandpiper.tests.harness.ProcFs;
 import dev.sandpiper.tests.harness.Processes;
+import dev.sandpiper.tests.harness.Shell;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -54,6 +57,32 @@ final class LeaksIT {
     assertThat(ProcFs.threads(agent.pid())).isLessThanOrEqualTo(threads + 8);
     assertThat(ProcFs.zombiesOf(agent.pid())).isEmpty();
     assertThat(agent.json().list()).isEmpty();
+  }
+
+  /// In a pid namespace of its own, as in a container without an init: what loses its parent becomes the agent's.
+  @Test
+  void asProcessOneTheAgentReapsOrphans() {
+    assumeTrue(
+        Shell.run("unshare", "--pid", "--fork", "--mount-proc", "true").exitCode() == 0,
+        "needs the right to make a pid namespace (unshare)");
+    try (AgentProcess agent =
+        AgentProcess.builder().via("unshare", "--pid", "--fork", "--mount-proc").start()) {
+      Processes processes = agent.json();
+      for (int i = 0; i < 20; i++) {
+        Follower run =
+            processes.run(Command.sh("(sh -c 'exit 3' & sh -c 'sleep 0.05' &) ; exit 4"));
+        assertThat(run.end().exitCode()).as("its own status is not taken").isEqualTo(4);
+      }
+      await("no zombie")
+          .untilAsserted(() ->
+              assertThat(
+                      processes
+                          .run(Command.sh("grep -l '^State:.Z' /proc/[0-9]*/status; :"))
+                          .stdout())
+                  .isEmpty());
+      ProcFs.childrenOf(agent.pid()).forEach(inner -> Shell.run("kill", "-TERM", "" + inner));
+      agent.awaitExit();
+    }
   }
 
   private static void startMany(int starts) throws Exception {

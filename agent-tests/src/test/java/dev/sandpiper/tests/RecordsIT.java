@@ -9,6 +9,7 @@ import dev.sandpiper.tests.harness.Background;
 import dev.sandpiper.tests.harness.Command;
 import dev.sandpiper.tests.harness.Follower;
 import dev.sandpiper.tests.harness.Measured;
+import dev.sandpiper.tests.harness.Numbers;
 import dev.sandpiper.tests.harness.Records;
 import dev.sandpiper.tests.harness.Records.Entry;
 import dev.sandpiper.tests.harness.Shell;
@@ -418,6 +419,64 @@ final class RecordsIT {
       return new Records(new FileInputStream(fifo.toFile()));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The log keeps less than the command prints, and nobody reads the records meanwhile.
+  @Test
+  void whatRetentionRemovedBeforeItWasRecordedIsCountedAndTold() {
+    try (AgentProcess agent =
+        AgentProcess.builder()
+            .flag("--output-retention", "64KiB")
+            .flag("--output-record-bytes", "64MiB")
+            .flag("--output-record-count", "1000000")
+            .start()) {
+      agent.records().hold();
+      Numbers numbers = Numbers.ofAtLeast(4 << 20);
+      Follower run = agent.binary().run(Command.of("seq", "1", "" + numbers.last()).tag("gap"));
+      assertThat(run.bytes()).isEqualTo(numbers.bytes());
+
+      agent.records().goOn();
+      List<Entry> all = agent.records().awaitEnd("gap");
+      List<Entry> gaps = all.stream().filter(it -> it.is("records_missed")).toList();
+      assertThat(gaps).isNotEmpty();
+      for (Entry gap : gaps) {
+        assertThat(gap.string("level")).isEqualTo("WARN");
+        assertThat(gap.number("pid")).isEqualTo(run.pid());
+        assertThat(gap.number("missed_bytes"))
+            .isEqualTo(gap.number("end_offset") - gap.number("start_offset"))
+            .isPositive();
+      }
+      Measured.print("4 MiB with 64 KiB of retention and a stalled reader: %d gaps", gaps.size());
+    }
+  }
+
+  @Test
+  void capsAndLineLimitAreSettings() {
+    try (AgentProcess agent =
+        AgentProcess.builder()
+            .flag("--output-record-bytes", "10B")
+            .flag("--output-record-count", "3")
+            .flag("--output-record-line", "64B")
+            .start()) {
+      agent.json().run(Command.of("printf", "12345\\n67890abc\\n").tag("bytes"));
+      List<Entry> bytes = agent.records().awaitEnd("bytes");
+      assertThat(bytes.stream().filter(it -> it.is("process_output")).map(Entry::message))
+          .containsExactly("12345", "67890", Records.TRUNCATED);
+      agent.json().run(Command.of("printf", "1\\n2\\n3\\n4\\n").tag("records"));
+      List<Entry> records = agent.records().awaitEnd("records");
+      assertThat(records.stream().filter(it -> it.is("process_output")).map(Entry::message))
+          .containsExactly("1", "2", "3", Records.TRUNCATED);
+    }
+  }
+
+  @Test
+  void outputRecordsCanBeSwitchedOff() {
+    try (AgentProcess agent = AgentProcess.builder().flag("--output-records", "false").start()) {
+      agent.json().run(Command.of("echo", "unseen").tag("off"));
+      assertThat(agent.records().awaitEnd("off"))
+          .extracting(it -> it.string("event_type"))
+          .containsExactly("process_start", "process_end");
     }
   }
 }

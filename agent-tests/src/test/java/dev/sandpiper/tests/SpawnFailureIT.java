@@ -5,13 +5,19 @@ import static org.awaitility.Awaitility.await;
 
 import dev.sandpiper.tests.harness.Account;
 import dev.sandpiper.tests.harness.Agent;
+import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Command;
+import dev.sandpiper.tests.harness.Event;
 import dev.sandpiper.tests.harness.Follower;
+import dev.sandpiper.tests.harness.Measured;
 import dev.sandpiper.tests.harness.ProcFs;
+import dev.sandpiper.tests.harness.Processes;
 import dev.sandpiper.tests.harness.RpcException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -197,5 +203,48 @@ final class SpawnFailureIT {
   void argumentsThatAreTooLong() {
     RpcException error = refuse(Command.of("echo", "x".repeat(200_000)));
     assertThat(error.detail()).containsIgnoringCase("too long");
+  }
+
+  /// So many commands that the agent has no descriptor left: the next is refused, and when they are gone all is well.
+  @Test
+  void moreCommandsThanThereAreDescriptors() {
+    try (AgentProcess agent =
+        AgentProcess.builder().via("/bin/sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").start()) {
+      assertRefusedWhenThereIsNoMore(agent, 200);
+    }
+  }
+
+  /// The same with the kernel's limit on a user's processes.
+  @Test
+  void moreCommandsThanTheUserMayHaveProcesses() {
+    try (Account account = new Account();
+        AgentProcess agent =
+            AgentProcess.builder().as(account).via("prlimit", "--nproc=120").start()) {
+      assertRefusedWhenThereIsNoMore(agent, 200);
+    }
+  }
+
+  private static void assertRefusedWhenThereIsNoMore(AgentProcess agent, int atMost) {
+    Processes processes = agent.json();
+    List<Integer> running = new ArrayList<>();
+    RpcException refusal = null;
+    while (refusal == null) {
+      // Each client leaves at once, so that its connection takes no descriptor.
+      try (Follower run = processes.start(Command.of("sleep", "600"))) {
+        if (run.next() instanceof Event.Start(int pid)) {
+          running.add(pid);
+        } else {
+          refusal = run.error();
+        }
+      }
+      assertThat(running).hasSizeLessThan(atMost);
+    }
+    Measured.print("after %d commands: %s", running.size(), refusal);
+    assertThat(refusal.code()).isNotIn("unavailable", "canceled", "unknown");
+    assertThat(refusal.detail()).contains("sleep");
+    assertThat(processes.list()).hasSameSizeAs(running);
+    running.forEach(processes::kill);
+    await("all are gone").until(() -> processes.list().isEmpty());
+    assertThat(processes.run(Command.of("echo", "again")).stdout()).isEqualTo("again\n");
   }
 }
