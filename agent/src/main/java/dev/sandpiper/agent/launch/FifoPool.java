@@ -10,6 +10,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /// FIFOs made ahead, so that a start only takes them.
 ///
@@ -30,7 +31,11 @@ final class FifoPool implements AutoCloseable {
   /// 256 KiB hold about four times the default before a busy command has to wait for the pipe loop.
   private static final int PIPE_BYTES = 256 * 1024;
 
+  /// What a refill gets while descriptors are scarce.
+  private static final Fifo NONE = new Fifo(null, -Errno.EMFILE, -Errno.EMFILE);
+
   private final FifoDirectory directory;
+  private final BooleanSupplier spare;
   private final BlockingQueue<Fifo> ready;
   private final int refillBelow;
   private final BlockingQueue<String> retired = new ArrayBlockingQueue<>(RETIRED);
@@ -42,7 +47,13 @@ final class FifoPool implements AutoCloseable {
 
   /// `ahead` is how many are kept ready: {@link #READY}, or fewer where descriptors are scarce.
   FifoPool(FifoDirectory directory, int ahead) {
+    this(directory, ahead, () -> true);
+  }
+
+  /// @param spare whether there are descriptors to spare for FIFOs that nobody needs yet
+  FifoPool(FifoDirectory directory, int ahead, BooleanSupplier spare) {
     this.directory = directory;
+    this.spare = spare;
     ready = new ArrayBlockingQueue<>(ahead);
     refillBelow = Math.max(1, Math.min(REFILL_BELOW, ahead / 2));
     upkeep = Thread.ofPlatform().name("fifo-upkeep").daemon().unstarted(this::keepUp);
@@ -143,7 +154,7 @@ final class FifoPool implements AutoCloseable {
 
   private void refill() {
     while (!closed && ready.remainingCapacity() > 0) {
-      Fifo fifo = make();
+      Fifo fifo = spare.getAsBoolean() ? make() : NONE;
       if (fifo.readFd() < 0) {
         // Starts make their own, or fall back and say so; trying again at once would only spin.
         LockSupport.parkNanos(this, GATHER_NANOS);

@@ -6,6 +6,8 @@ import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Tasks;
 import dev.sandpiper.agent.posix.Tasks.Limit;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -159,8 +161,11 @@ final class LaunchFailures {
   }
 
   private static Optional<String> read(String file) {
-    try {
-      return Optional.of(Files.readString(Path.of(file)).strip());
+    // One read, as files of /proc/sys answer only the first.
+    try (InputStream in = Files.newInputStream(Path.of(file))) {
+      byte[] text = new byte[4096];
+      int length = Math.max(0, in.read(text));
+      return Optional.of(new String(text, 0, length, StandardCharsets.UTF_8).strip());
     } catch (IOException unreadable) {
       return Optional.empty(); // only the wording of a message depends on it
     }

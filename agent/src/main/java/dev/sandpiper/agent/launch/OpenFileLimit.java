@@ -12,6 +12,9 @@ import dev.sandpiper.agent.posix.Tasks.Limit;
 /// long as the next descriptor that anybody opens lies below it by a margin. Where it does not, the child has to go
 /// through a shell that sets it.
 final class OpenFileLimit {
+  /// Descriptors that no start takes: for connections, segments and the journal.
+  static final int KEPT = 32;
+
   private final long childSoft;
   private final Limit raised;
   private final boolean differs;
@@ -59,6 +62,19 @@ final class OpenFileLimit {
       Posix.close(lowestFree);
     }
     return lowestFree >= 0 && Long.compareUnsigned(lowestFree + (long) margin, childSoft) < 0;
+  }
+
+  /// Whether a start may take descriptors: false when so many are in use that the last ones are needed to talk to clients,
+  /// who may want to end what uses them. The kernel gives out the lowest free number, so this one says how many are taken.
+  boolean hasSpare(int anyFd) {
+    if (Long.compareUnsigned(raised.soft(), 2L * KEPT) < 0) {
+      return true; // too few to keep any; 0 is "not known"
+    }
+    int lowestFree = Posix.fcntl(anyFd, Fcntl.F_DUPFD_CLOEXEC, 0);
+    if (lowestFree >= 0) {
+      Posix.close(lowestFree);
+    }
+    return lowestFree >= 0 && Long.compareUnsigned(lowestFree, raised.soft() - KEPT) < 0;
   }
 
   /// From here to {@link #restore} children get the old limit. Several threads may be in between at once.

@@ -71,7 +71,9 @@ public final class PosixLauncher implements Launcher {
       throw new IllegalStateException("cannot open /dev/null: " + Errno.describe(devNull));
     }
     boolean plenty = Long.compareUnsigned(openFiles.agentSoft(), PLENTY_OF_DESCRIPTORS) >= 0;
-    fifos = new FifoPool(directory, plenty ? FifoPool.READY : 4);
+    fifos =
+        new FifoPool(
+            directory, plenty ? FifoPool.READY : 4, () -> this.openFiles.hasSpare(devNull));
     boolean reaps = OrphanReaper.isNeeded();
     registry = new ChildRegistry(reaps);
     orphans = reaps ? new OrphanReaper(registry) : null;
@@ -128,6 +130,12 @@ public final class PosixLauncher implements Launcher {
     Identity lent = canLaunchHere(spec) ? null : identity;
     if (lent != null && !canSwitch) {
       throw LaunchFailures.noSwitch(spec, self);
+    }
+    if (!openFiles.hasSpare(devNull)) {
+      throw LaunchFailures.resources(
+          "command '%s' was not started: the last %d descriptors are kept for connections"
+              .formatted(spec.cmd(), OpenFileLimit.KEPT),
+          -Errno.EMFILE);
     }
     boolean gives = spec.user().uid() != self.uid() || spec.user().gid() != ownGid;
     ChildStreams streams =

@@ -32,6 +32,17 @@ public final class HeaderMetadata {
           "host",
           "date");
 
+  /// About this connection, not about the call (RFC 9110, section 7.6.1); grpc-java logs a warning for some.
+  private static final Set<String> HOP_BY_HOP =
+      Set.of(
+          "connection",
+          "keep-alive",
+          "proxy-connection",
+          "te",
+          "transfer-encoding",
+          "upgrade",
+          "http2-settings");
+
   /// Making a key checks its name each time. Bound: what exceeds it is made anew.
   private static final Map<String, Metadata.Key<String>> KEYS = new ConcurrentHashMap<>();
 
@@ -44,6 +55,9 @@ public final class HeaderMetadata {
     Metadata metadata = new Metadata();
     for (int i = 0; i < headers.size(); i++) {
       String name = headers.name(i);
+      if (HOP_BY_HOP.contains(name)) {
+        continue;
+      }
       String value = headers.value(i);
       try {
         if (name.endsWith(BINARY)) {
