@@ -49,6 +49,12 @@ public interface Cursor extends AutoCloseable {
     record Stalled(StreamName stream, long offset) implements Step {}
   }
 
+  /// Whether the next [#peek] answers [Step.Stalled]. For a reader that does not ask because its client takes nothing: the wake
+  /// callback comes for this even when nothing was armed.
+  default boolean isStalled() {
+    return false;
+  }
+
   /// What lies here, with at most `maxBytes` of data. Does not move. After [Step.Idle], and after a [Step.Drained] without a
   /// mark, the wake callback is armed, under the lock under which the log grows: no wake-up is lost.
   Step peek(int maxBytes);

@@ -332,6 +332,13 @@ final class LogCursor implements Cursor {
   }
 
   @Override
+  public boolean isStalled() {
+    synchronized (log) {
+      return stalled != null;
+    }
+  }
+
+  @Override
   public void joinRuns(boolean join) {
     synchronized (log) {
       joined = join;

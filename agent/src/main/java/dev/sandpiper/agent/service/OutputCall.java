@@ -74,7 +74,8 @@ final class OutputCall {
     if (closed || from == null) {
       return;
     }
-    for (int sent = 0; call.isReady(); sent++) {
+    // A client that takes nothing is not asked for readiness when its patience has run out.
+    for (int sent = 0; call.isReady() || from.isStalled(); sent++) {
       if (sent == MESSAGES_PER_TURN) {
         executor.execute(this::pump);
         return;
