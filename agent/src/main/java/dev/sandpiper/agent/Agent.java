@@ -140,6 +140,7 @@ final class Agent implements AutoCloseable {
     stops.push(loop::close);
     OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
     stops.push(store::close);
+    store.onEvicted(processId -> forget(journal, processId));
     recover(journal, store);
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
@@ -198,6 +199,15 @@ final class Agent implements AutoCloseable {
           "process {} (pid {}) of an earlier agent had no end when that agent stopped; its output up to then is kept",
           lost.processId(),
           lost.pid());
+    }
+  }
+
+  /// A finished process whose output had to go: the journal need not remember it either.
+  private static void forget(Journal journal, String processId) {
+    try {
+      journal.append(new JournalEntry.Deleted(processId));
+    } catch (IOException failure) {
+      LOG.warn("process {} is not forgotten in the journal", processId, failure);
     }
   }
 

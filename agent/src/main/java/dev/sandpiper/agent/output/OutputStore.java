@@ -154,6 +154,7 @@ public final class OutputStore implements AutoCloseable {
     for (String processId : rest) {
       recovered.add(recover(processId, Map.of(), new byte[0]));
     }
+    runInLoop(this::evictOldest);
     return recovered;
   }
 
@@ -162,7 +163,7 @@ public final class OutputStore implements AutoCloseable {
   }
 
   /// Sets who is told, on the pipe loop, that the log of a finished process was removed as a whole, because more than
-  /// [OutputSettings#finishedProcesses] are newer.
+  /// [OutputSettings#finishedProcesses] are newer. To be set before [#recoverRest].
   public void onEvicted(Consumer<String> listener) {
     evicted = listener;
   }
@@ -278,7 +279,6 @@ public final class OutputStore implements AutoCloseable {
 
   /// Pipe loop only.
   void finished(OutputLog log) {
-    List<OutputLog> gone = new ArrayList<>(0);
     synchronized (this) {
       if (!logs.containsKey(log.processId())) {
         return;
@@ -287,6 +287,14 @@ public final class OutputStore implements AutoCloseable {
       if (log.retained() > 0) {
         finishedWithBytes.add(log);
       }
+    }
+    evictOldest();
+  }
+
+  /// What is beyond the number of finished logs.
+  private void evictOldest() {
+    List<OutputLog> gone = new ArrayList<>(0);
+    synchronized (this) {
       while (finished.size() > settings.finishedProcesses()) {
         OutputLog oldest = finished.iterator().next();
         finished.remove(oldest);

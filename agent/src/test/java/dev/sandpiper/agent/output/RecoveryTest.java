@@ -13,9 +13,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -159,6 +161,23 @@ class RecoveryTest {
         assertThat(reading.of(STDOUT).length + reading.of(STDERR).length).isEqualTo(700);
         reading.close();
       }
+    }
+  }
+
+  @Test
+  void onlyTheNewestAreKeptAfterARestartToo() {
+    OutputSettings settings =
+        new OutputSettings(64 * 1024, 1 << 20, 2, true, Duration.ofSeconds(5));
+    try (LogFixture fixture = new LogFixture(directory, settings)) {
+      List<String> evicted = new CopyOnWriteArrayList<>();
+      fixture.store.onEvicted(evicted::add);
+      for (String id : List.of("first", "second", "third", "fourth")) {
+        fixture.store.recover(id, Map.of(STDOUT, 0L), new byte[0]);
+      }
+      fixture.store.recoverRest();
+      await().until(() -> evicted.size() == 2);
+      assertThat(evicted).containsExactly("first", "second");
+      assertThat(fixture.store.find("third")).isPresent();
     }
   }
 
