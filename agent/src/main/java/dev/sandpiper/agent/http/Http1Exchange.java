@@ -88,7 +88,7 @@ final class Http1Exchange extends AbstractExchange {
     if (wantsContinue && !continueSent && !inputEnded()) {
       keepAlive =
           false; // the client may or may not send its body now: only the end of the connection is
-                 // clear
+      // clear
     }
     if (!inputEnded() && declaredLength() > Http1Connection.DISCARD_BYTES) {
       keepAlive = false;

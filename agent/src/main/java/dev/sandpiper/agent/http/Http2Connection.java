@@ -18,9 +18,12 @@ import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import io.netty.util.concurrent.Future;
+import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One HTTP/2 connection: an exchange for each stream.
 ///
@@ -28,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// queued control frames (attacks by cheap frames). What a handler has not asked for is not given back to the window,
 /// so a stream holds at most one window in memory.
 final class Http2Connection extends Http2ConnectionHandler implements ServerConnection {
+  private static final Logger log = LoggerFactory.getLogger("http");
   private static final int STREAM_WINDOW_BYTES = 1024 * 1024;
   private static final int CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
   private static final int INITIAL_WINDOW_BYTES = 65_535; // RFC 9113, 6.9.2
@@ -132,8 +136,10 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
       Throwable cause,
       @Nullable Http2Exception http2) {
     if (http2 == null) {
-      // Not the peer's breach of the protocol but an I/O error or a defect: nothing sensible can be
-      // sent.
+      // An I/O error or a defect, not the peer's breach of the protocol: there is nothing to send.
+      if (!(cause instanceof IOException)) {
+        log.error("a connection failed: {}", ctx.channel().remoteAddress(), cause);
+      }
       var _ = ctx.close();
       return;
     }

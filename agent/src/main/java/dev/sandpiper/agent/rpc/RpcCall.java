@@ -69,7 +69,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   /// @param deadline null for none
   @SuppressWarnings(
       "this-escape") // executor and timer only keep it: nothing runs before `start`, all on this
-                     // event loop
+  // event loop
   protected RpcCall(
       HttpExchange exchange,
       RpcMethod method,
