@@ -80,9 +80,9 @@ final class FifoPool implements AutoCloseable {
     }
   }
 
-  /// The agent has closed this stdin FIFO while its process runs: see {@link EndedInputs}.
-  void inputEnded(String path) {
-    ended.add(path);
+  /// The agent has closed this stdin FIFO, which is removed when nobody reads from it any more: see {@link EndedInputs}.
+  void retireInput(String path, boolean stillRuns) {
+    ended.add(path, stillRuns);
     wake();
   }
 
@@ -146,8 +146,8 @@ final class FifoPool implements AutoCloseable {
         LockSupport.parkNanos(this, quiet);
       }
       awake.set(true);
-      if (!closed && ready.size() >= refillBelow && quiet > GATHER_NANOS && !ended.hasNews()) {
-        LockSupport.parkNanos(this, GATHER_NANOS);
+      if (!closed && ready.size() >= refillBelow && !ended.isUrgent()) {
+        LockSupport.parkNanos(this, Math.min(quiet, GATHER_NANOS));
       }
     }
   }
@@ -196,6 +196,7 @@ final class FifoPool implements AutoCloseable {
       discard(fifo);
     }
     unlinkRetired();
+    ended.unlinkAll();
     directory.removeIfEmpty();
     if (interrupted) {
       Thread.currentThread().interrupt();

@@ -38,6 +38,9 @@ final class SpawnedChild implements Child {
   @GuardedBy("life")
   private @Nullable Exit exit;
 
+  /// An exit was seen; read without the lock, where it only saves work.
+  private volatile boolean over;
+
   @GuardedBy("life")
   private @Nullable Usage usage;
 
@@ -123,6 +126,7 @@ final class SpawnedChild implements Child {
     synchronized (life) {
       if (exit == null) {
         exit = exitOf(wait(Tasks.WEXITED | Tasks.WNOHANG | Tasks.WNOWAIT));
+        over = exit != null;
       }
       return exit;
     }
@@ -209,8 +213,8 @@ final class SpawnedChild implements Child {
   @Override
   public void closeInput() {
     String path = facts.get(FIFO_STDIN);
-    if (endInput() && path != null) {
-      fifos.inputEnded(path); // the path stays until the process is over
+    if (endInput() && path != null && !over) { // else close() does it, soon
+      fifos.retireInput(path, true);
     }
   }
 
@@ -246,7 +250,12 @@ final class SpawnedChild implements Child {
   @Override
   public void outputDrained(String fifoKey) {
     String path = facts.get(fifoKey);
-    if (path != null && retired.add(fifoKey)) {
+    if (path == null || !retired.add(fifoKey)) {
+      return;
+    }
+    if (fifoKey.equals(FIFO_STDIN)) {
+      fifos.retireInput(path, false); // a background child may still open it
+    } else {
       fifos.retire(path);
     }
   }

@@ -129,9 +129,11 @@ final class FifoDirectoryTest {
     long[] now = {0};
     EndedInputs ended = new EndedInputs(() -> now[0]);
     assertThat(ended.nudge()).isEqualTo(Long.MAX_VALUE);
-    ended.add(path);
+    ended.add(path, true);
     assertThat(ended.hasNews()).isTrue();
+    assertThat(ended.isUrgent()).isTrue();
     assertThat(ended.nudge()).isEqualTo(1_000_000);
+    assertThat(ended.isUrgent()).isFalse();
     Thread opener =
         Thread.ofPlatform()
             .start(() -> {
@@ -148,6 +150,7 @@ final class FifoDirectoryTest {
     Posix.close(held);
     now[0] += 1_000_000_000;
     assertThat(ended.nudge()).isEqualTo(Long.MAX_VALUE);
+    assertThat(Path.of(path)).doesNotExist();
   }
 
   @Test

@@ -188,6 +188,17 @@ final class LaunchTest {
   }
 
   @Test
+  void backgroundChildMayOpenStdinAfterTheLeadersEnd() throws Exception {
+    LaunchSpec spec = fixture.shell("(sleep 0.1; cat /dev/stdin; echo over) <&0 &");
+    Child child = fixture.start(with(spec, new Stdio.Pipes(true)));
+    ChildOutput.Pipes pipes = (ChildOutput.Pipes) child.output();
+    LaunchFixture.end(child);
+    assertThat(LaunchFixture.readAll(pipes.stdoutFd())).isEqualTo("over\n");
+    Posix.close(pipes.stderrFd());
+    await().until(() -> Posix.status(factOf(child, Child.FIFO_STDIN)) == null);
+  }
+
+  @Test
   void inputToACommandThatNoLongerReadsIsABrokenPipe() throws Exception {
     Child child =
         fixture.start(
