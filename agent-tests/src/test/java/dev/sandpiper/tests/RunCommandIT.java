@@ -250,6 +250,51 @@ final class RunCommandIT {
     assertNothingIsLeft();
   }
 
+  /// Types into `run --pty` as a person at a terminal of 77 columns and 33 rows that is made larger meanwhile.
+  private static final String TYPIST =
+      """
+      import fcntl, os, pty, struct, sys, termios
+      def size(rows, columns):
+          fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+      def wait(text):
+          global seen
+          while text not in seen:
+              seen += os.read(terminal, 4096)
+          seen = seen[seen.index(text) + len(text):]
+      def type(text):
+          os.write(terminal, text)
+      seen = b""
+      pid, terminal = pty.fork()
+      if pid == 0:
+          os.read(0, 1)
+          os.execv(sys.argv[1], sys.argv[1:])
+      size(33, 77)
+      type(b"\\n")
+      wait(b"ready ")
+      type(b"stty size; echo $TERM-\\r")
+      wait(b"33 77")
+      wait(b"a-kind-")
+      size(44, 99)
+      type(b"until stty size | grep 99; do sleep 0.05; done\\r")
+      wait(b"44 99")
+      type(b"echo be''gun; sleep 100\\r")
+      wait(b"begun")
+      type(b"\\x03")
+      wait(b"ready ")
+      type(b"exit 5\\r")
+      _, status = os.waitpid(pid, 0)
+      sys.exit(os.waitstatus_to_exitcode(status))
+      """;
+
+  @Test
+  void terminalOfTheCommandIsTheOneInFront() {
+    var line = new ArrayList<>(List.of("python3", "-c", TYPIST));
+    line.addAll(run("--pty", "--env", "PS1=ready ", "--env", "TERM=a-kind", "--", "sh"));
+    var result = finish(line);
+    assertThat(result.stderr()).isEmpty();
+    assertThat(result.exitCode()).isEqualTo(5);
+  }
+
   @Test
   void outputIsLiveAndNotHeldUntilTheEnd() throws Exception {
     var process =
