@@ -5,6 +5,7 @@ import dev.sandpiper.agent.journal.JournalEntry.EmitterPosition;
 import dev.sandpiper.agent.journal.JournalEntry.EndKind;
 import dev.sandpiper.agent.journal.JournalEntry.Ended;
 import dev.sandpiper.agent.journal.JournalEntry.Started;
+import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /// Entries as bytes: one byte for the kind, then fields, each with a number and a length, so that a later version can add some
@@ -31,6 +32,10 @@ final class EntryCodec {
   }
 
   static Head head(byte[] body) throws Malformed {
+    // Our own entries begin with a short process id: no need to look at the rest.
+    if (body.length > 2 && body[1] == PROCESS_ID && body[2] >= 0 && body[2] <= body.length - 3) {
+      return new Head(body[0], new String(body, 3, body[2], StandardCharsets.UTF_8));
+    }
     Fields.Reader in = new Fields.Reader(body);
     return new Head(in.kind(), in.text(PROCESS_ID));
   }

@@ -22,8 +22,6 @@ public final class Journal implements AutoCloseable {
 
   private static final int BUFFER_BYTES = 16 * 1024;
 
-  private static final int REWRITE_BYTES = 64 * 1024;
-
   /// Below this nobody minds: some 8,000 short lives.
   private static final long COMPACT_BYTES = 4 << 20;
 
@@ -44,6 +42,10 @@ public final class Journal implements AutoCloseable {
 
   @GuardedBy("this")
   private long compactAt;
+
+  /// Null while there is none.
+  @GuardedBy("this")
+  private @Nullable Thread compaction;
 
   @GuardedBy("this")
   private ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
@@ -107,10 +109,15 @@ public final class Journal implements AutoCloseable {
     Journal journal = new Journal(path, sync, compactBytes, List.copyOf(entries));
     synchronized (journal) {
       if (rewrite) {
-        journal.rewrite(Files.exists(source) ? source : null, compaction);
-      } else {
-        journal.reopen();
+        try (JournalRewrite fresh = new JournalRewrite(path)) {
+          if (Files.exists(source)) {
+            fresh.copy(source, Long.MAX_VALUE, compaction);
+          }
+          fresh.sync();
+          fresh.replace();
+        }
       }
+      journal.reopen();
     }
     return journal;
   }
@@ -136,8 +143,10 @@ public final class Journal implements AutoCloseable {
     // The write is under the lock: it puts entries into one order, and takes microseconds.
     synchronized (this) {
       write(frame);
-      if (size >= compactAt) {
-        compact();
+      if (size >= compactAt && compaction == null) {
+        long limit = size;
+        compaction =
+            Thread.ofPlatform().daemon().name("journal-compaction").start(() -> compact(limit));
       }
     }
   }
@@ -158,87 +167,46 @@ public final class Journal implements AutoCloseable {
         // Half an entry in the middle would hide all that follow.
         int cut = Posix.ftruncate(fd, size);
         if (cut < 0) {
-          close();
+          letGo();
         }
         throw failed("write", count);
       }
     }
-    size += frame.length;
     if (sync) {
       int synced = Posix.fdatasync(fd);
       if (synced < 0) {
+        Posix.ftruncate(fd, size);
         throw failed("sync", synced);
       }
     }
+    size += frame.length;
   }
 
-  /// Leaves out what no longer counts. Appending waits for it meanwhile: some ten milliseconds per 4 MiB, once in thousands of
-  /// processes.
-  @GuardedBy("this")
-  private void compact() {
-    try {
+  /// Leaves out what no longer counts of the first `limit` bytes, on a thread of its own: appending only waits while what was
+  /// appended meanwhile is taken over.
+  private void compact(long limit) {
+    try (JournalRewrite fresh = new JournalRewrite(path)) {
       Compaction compaction = new Compaction();
-      JournalFile.read(path, compaction::see);
-      rewrite(path, compaction);
+      JournalFile.read(path, limit, compaction::see);
+      fresh.copy(path, limit, compaction);
+      fresh.sync();
+      synchronized (this) {
+        if (fd >= 0) {
+          fresh.copyTail(path, limit, size);
+          fresh.replace();
+          reopen();
+        }
+      }
     } catch (IOException failure) {
-      compactAt = size * COMPACT_GROWTH;
+      synchronized (this) {
+        compactAt = size * COMPACT_GROWTH;
+      }
       LOG.warn("the journal {} could not be compacted and goes on growing", path, failure);
-    }
-  }
-
-  /// Writes what counts into a new file beside the old one, then puts it in its place.
-  @GuardedBy("this")
-  private void rewrite(@Nullable Path source, Compaction compaction) throws IOException {
-    Path fresh = path.resolveSibling(path.getFileName() + ".new");
-    int flags = Fcntl.O_WRONLY | Fcntl.O_CREAT | Fcntl.O_TRUNC | Fcntl.O_CLOEXEC | Fcntl.O_NOFOLLOW;
-    int to = Posix.open(fresh.toString(), flags, 0600);
-    if (to < 0) {
-      throw new IOException("cannot create %s: %s".formatted(fresh, Errno.describe(to)));
-    }
-    try {
-      ByteBuffer direct = ByteBuffer.allocateDirect(REWRITE_BYTES);
-      direct.put(JournalFile.header());
-      if (source != null) {
-        JournalFile.read(
-            source,
-            (number, body) -> {
-              if (compaction.counts(number, body)) {
-                put(direct, JournalFile.frame(body), to, fresh);
-              }
-            });
-      }
-      flush(direct, to, fresh);
-      Posix.fdatasync(to); // Else a power cut could leave an empty file in the place of a full one.
     } finally {
-      Posix.close(to);
-    }
-    int renamed = Posix.rename(fresh.toString(), path.toString());
-    if (renamed < 0) {
-      throw failed("replace", renamed);
-    }
-    reopen();
-  }
-
-  private static void put(ByteBuffer direct, byte[] bytes, int to, Path file) throws IOException {
-    for (int at = 0; at < bytes.length; ) {
-      if (!direct.hasRemaining()) {
-        flush(direct, to, file);
-      }
-      int count = Math.min(direct.remaining(), bytes.length - at);
-      direct.put(bytes, at, count);
-      at += count;
-    }
-  }
-
-  private static void flush(ByteBuffer direct, int to, Path file) throws IOException {
-    direct.flip();
-    while (direct.hasRemaining()) {
-      long count = Posix.write(to, direct);
-      if (count < 0) {
-        throw new IOException("cannot write %s: %s".formatted(file, Errno.describe(count)));
+      synchronized (this) {
+        compaction = null;
       }
     }
-    direct.clear();
   }
 
   @GuardedBy("this")
@@ -260,9 +228,25 @@ public final class Journal implements AutoCloseable {
         "cannot %s the journal %s: %s".formatted(what, path, Errno.describe(result)));
   }
 
-  /// Closes the file. Twice is fine; appending afterwards is an error.
+  /// Closes the file, and waits for a compaction that is under way. Twice is fine; appending afterwards is an error.
   @Override
-  public synchronized void close() {
+  public void close() {
+    Thread running;
+    synchronized (this) {
+      letGo();
+      running = compaction;
+    }
+    if (running != null) {
+      try {
+        running.join();
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  @GuardedBy("this")
+  private void letGo() {
     if (fd >= 0) {
       Posix.close(fd);
       fd = -1;

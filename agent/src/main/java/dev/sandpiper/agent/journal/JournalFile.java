@@ -70,7 +70,12 @@ final class JournalFile {
 
   /// Reads as far as it is whole, one entry at a time: a journal may be larger than our memory.
   static Content read(Path file, Visitor visitor) throws IOException {
-    long size = Files.size(file);
+    return read(file, Long.MAX_VALUE, visitor);
+  }
+
+  /// The same with the first `limit` bytes, which end with an entry.
+  static Content read(Path file, long limit, Visitor visitor) throws IOException {
+    long size = Math.min(Files.size(file), limit);
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file), BUFFER_BYTES)) {
       byte[] header = in.readNBytes(HEADER_BYTES);
       if (header.length < HEADER_BYTES) {
@@ -95,7 +100,7 @@ final class JournalFile {
     int count = 0;
     long at = HEADER_BYTES;
     while (true) {
-      byte[] frame = in.readNBytes(FRAME_BYTES);
+      byte[] frame = in.readNBytes((int) Math.min(FRAME_BYTES, size - at));
       if (frame.length == 0) {
         return new Content(State.WHOLE, count, at, "");
       }
