@@ -146,9 +146,8 @@ final class Agent implements AutoCloseable {
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
     stops.push(launcher::close);
     stops.push(
-        http
-            ::close); // before what its requests use, and again at its own place, which then has no
-                      // effect
+        http::close); // before what its requests use, and again at its own place, which then has no
+    // effect
     ProcessManager processes =
         new ProcessManager(
             processSettings,
