@@ -7,8 +7,8 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
@@ -17,8 +17,8 @@ import java.util.function.BooleanSupplier;
 /// One background thread makes new ones when half are gone, and unlinks used ones in batches. Both ends of a FIFO in the
 /// pool are non-blocking; whoever takes it makes the child's end blocking. Thread-safe.
 final class FifoPool implements AutoCloseable {
-  /// A burst of eight starts with stdin; each costs two descriptors while it waits.
-  static final int READY = 24;
+  /// A burst of ten starts with stdin; each costs two descriptors while it waits.
+  static final int READY = 32;
 
   private static final int REFILL_BELOW = READY / 2;
 
@@ -27,6 +27,9 @@ final class FifoPool implements AutoCloseable {
 
   /// How long used FIFOs gather before the thread wakes for them: at most 50 wake-ups a second under load.
   private static final long GATHER_NANOS = 20_000_000;
+
+  /// How long it waits after none could be made.
+  private static final long REFUSED_NANOS = 1_000_000_000;
 
   /// 256 KiB hold about four times the default before a busy command has to wait for the pipe loop.
   private static final int PIPE_BYTES = 256 * 1024;
@@ -41,9 +44,16 @@ final class FifoPool implements AutoCloseable {
   private final BlockingQueue<String> retired = new ArrayBlockingQueue<>(RETIRED);
   private final EndedInputs ended = new EndedInputs();
   private final AtomicLong names = new AtomicLong();
-  private final AtomicBoolean awake = new AtomicBoolean();
+  private final AtomicReference<State> state = new AtomicReference<>(State.WORKING);
   private final Thread upkeep;
   private volatile boolean closed;
+
+  /// What the background thread does: nothing, nothing for a moment so that work gathers, or everything there is.
+  private enum State {
+    ASLEEP,
+    GATHERING,
+    WORKING
+  }
 
   /// `ahead` is how many are kept ready: {@link #READY}, or fewer where descriptors are scarce.
   FifoPool(FifoDirectory directory, int ahead) {
@@ -57,7 +67,6 @@ final class FifoPool implements AutoCloseable {
     ready = new ArrayBlockingQueue<>(ahead);
     refillBelow = Math.max(1, Math.min(REFILL_BELOW, ahead / 2));
     upkeep = Thread.ofPlatform().name("fifo-upkeep").daemon().unstarted(this::keepUp);
-    awake.set(true);
     upkeep.start();
   }
 
@@ -66,7 +75,7 @@ final class FifoPool implements AutoCloseable {
   Fifo take() {
     Fifo prepared = ready.poll();
     if (ready.size() < refillBelow) {
-      wake();
+      wakeNow();
     }
     return prepared != null ? prepared : makeOrFallBack();
   }
@@ -74,7 +83,7 @@ final class FifoPool implements AutoCloseable {
   /// The FIFO has done its work: its path goes. Does not block on the file system.
   void retire(String path) {
     if (retired.offer(path)) {
-      wake();
+      wakeLater();
     } else {
       Posix.unlink(path);
     }
@@ -83,15 +92,27 @@ final class FifoPool implements AutoCloseable {
   /// The agent has closed this stdin FIFO, which is removed when nobody reads from it any more: see {@link EndedInputs}.
   void retireInput(String path, boolean stillRuns) {
     ended.add(path, stillRuns);
-    wake();
+    if (stillRuns) {
+      wakeNow();
+    } else {
+      wakeLater();
+    }
   }
 
   int ready() {
     return ready.size();
   }
 
-  private void wake() {
-    if (!awake.get() && awake.compareAndSet(false, true)) {
+  /// Wakes the thread for something that may gather with others.
+  private void wakeLater() {
+    if (state.get() == State.ASLEEP && state.compareAndSet(State.ASLEEP, State.WORKING)) {
+      LockSupport.unpark(upkeep);
+    }
+  }
+
+  /// Wakes the thread for something that should not wait.
+  private void wakeNow() {
+    if (state.get() != State.WORKING && state.getAndSet(State.WORKING) != State.WORKING) {
       LockSupport.unpark(upkeep);
     }
   }
@@ -141,15 +162,24 @@ final class FifoPool implements AutoCloseable {
       refill();
       unlinkRetired();
       long quiet = ended.nudge();
-      awake.set(false);
-      if (!closed && retired.isEmpty() && ready.size() >= refillBelow && !ended.hasNews()) {
-        LockSupport.parkNanos(this, quiet);
-      }
-      awake.set(true);
-      if (!closed && ready.size() >= refillBelow && !ended.isUrgent()) {
-        LockSupport.parkNanos(this, Math.min(quiet, GATHER_NANOS));
+      boolean nothingGathers = retired.isEmpty() && !ended.hasNews();
+      pause(
+          nothingGathers ? State.ASLEEP : State.GATHERING,
+          nothingGathers ? quiet : Math.min(quiet, GATHER_NANOS));
+      if (nothingGathers) {
+        pause(State.GATHERING, Math.min(quiet, GATHER_NANOS));
       }
     }
+  }
+
+  /// Does not pause at all when there is something that should not wait. What comes in after the look finds the state.
+  private void pause(State kind, long nanos) {
+    state.set(kind);
+    boolean idle = kind == State.GATHERING || (retired.isEmpty() && !ended.hasNews());
+    if (!closed && idle && ready.size() >= refillBelow && !ended.isUrgent()) {
+      LockSupport.parkNanos(this, nanos);
+    }
+    state.set(State.WORKING);
   }
 
   private void refill() {
@@ -157,7 +187,7 @@ final class FifoPool implements AutoCloseable {
       Fifo fifo = spare.getAsBoolean() ? make() : NONE;
       if (fifo.readFd() < 0) {
         // Starts make their own, or fall back and say so; trying again at once would only spin.
-        LockSupport.parkNanos(this, GATHER_NANOS);
+        LockSupport.parkNanos(this, REFUSED_NANOS);
         return;
       }
       if (!ready.offer(fifo)) {
