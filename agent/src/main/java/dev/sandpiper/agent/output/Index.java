@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class Index {
   static final int MEMORY_ENTRIES = 256;
   private static final int BATCH_ENTRIES = MEMORY_ENTRIES / 2;
+  private static final int FIRST_WORDS = 8;
   private static final long MERGE_MICROS = 1_000;
 
   /// Two bits for the stream above, the end offset below.
@@ -27,7 +28,7 @@ final class Index {
   private static final long OFFSET_MASK = (1L << STREAM_SHIFT) - 1;
 
   /// Two words per entry: stream and end, time. Grows from four entries, as most logs have few.
-  private long[] words = new long[8];
+  private long[] words = new long[FIRST_WORDS];
 
   private int inMemory;
 
@@ -77,7 +78,7 @@ final class Index {
     }
     sealed = false;
     if (inMemory * 2 == words.length) {
-      words = Arrays.copyOf(words, words.length * 2);
+      words = Arrays.copyOf(words, Math.max(FIRST_WORDS, words.length * 2));
     }
     words[inMemory * 2] = pack(stream, end);
     words[inMemory * 2 + 1] = micros;
@@ -251,6 +252,11 @@ final class Index {
     List<IndexPart> gone = parts == null ? List.of() : parts;
     parts = null;
     return gone;
+  }
+
+  /// Gives back what is not used, as nothing more is expected: thousands of finished logs are kept.
+  void trim() {
+    words = Arrays.copyOf(words, inMemory * 2);
   }
 
   // --- What an earlier agent left. ---

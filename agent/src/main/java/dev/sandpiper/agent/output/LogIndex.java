@@ -83,6 +83,16 @@ final class LogIndex {
     remove(gone);
   }
 
+  /// Writes all there is to write; nothing more is expected.
+  void finish() {
+    write(true);
+    synchronized (log) {
+      if (index != null) {
+        index.trim();
+      }
+    }
+  }
+
   void delete() {
     List<IndexPart> parts;
     synchronized (log) {

@@ -191,7 +191,7 @@ public final class OutputLog {
         return;
       }
     }
-    index.write(true);
+    index.finish();
     store.finished(this);
   }
 
@@ -238,7 +238,7 @@ public final class OutputLog {
         seal(stream);
       }
     }
-    index.write(true);
+    index.finish();
   }
 
   /// Makes the active segment an ordinary one.

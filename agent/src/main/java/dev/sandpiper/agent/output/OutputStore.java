@@ -4,10 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -98,13 +95,9 @@ public final class OutputStore implements AutoCloseable {
     if (settings.totalBytes() != 0) {
       return settings.totalBytes();
     }
-    try {
-      long free = Files.getFileStore(directory).getUsableSpace();
-      return Math.max(
-          OutputSettings.MIN_RETENTION_BYTES, Math.min(MAX_DEFAULT_TOTAL, free / FREE_SPACE_SHARE));
-    } catch (IOException failure) {
-      throw new UncheckedIOException("cannot tell the free space of " + directory, failure);
-    }
+    long free = directory.toFile().getUsableSpace(); // one statvfs(3); a FileStore reads all mounts
+    return Math.max(
+        OutputSettings.MIN_RETENTION_BYTES, Math.min(MAX_DEFAULT_TOTAL, free / FREE_SPACE_SHARE));
   }
 
   /// A log for a new process. Creates no file: nothing is created before the first byte.

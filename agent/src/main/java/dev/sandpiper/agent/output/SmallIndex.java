@@ -62,6 +62,7 @@ final class SmallIndex {
       index.append(StreamName.of(stream), ends[stream], micros);
       index.seal();
     }
+    index.trim();
     return index;
   }
 

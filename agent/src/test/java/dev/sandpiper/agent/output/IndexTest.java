@@ -40,6 +40,16 @@ class IndexTest {
   }
 
   @Test
+  void trimmedIndexGrowsOn() {
+    Index index = new Index();
+    index.trim();
+    index.append(STDOUT, 10, 5_000);
+    index.trim();
+    index.append(STDERR, 10, 5_000);
+    assertThat(index.count()).isEqualTo(2);
+  }
+
+  @Test
   void clockThatGoesBackMakesAnEntryInsteadOfALongOne() {
     Index index = new Index();
     index.append(STDOUT, 10, 5_000);
