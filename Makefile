@@ -1,4 +1,4 @@
-.PHONY: all fmt image run proof bench
+.PHONY: all fmt image run proof bench conformance
 MVN ?= mvn
 IMAGE = agent/target/sandpiper/bin/sandpiper
 
@@ -8,3 +8,4 @@ image:  ; $(MVN) -q -DskipTests package
 run:    image ; $(IMAGE) serve
 proof:  ; $(MVN) -Pproof verify
 bench:  ; $(MVN) -pl agent-tests -am -Pbench verify
+conformance: ; $(MVN) -pl agent-tests -am -Pit,conformance -Dit.test=none -Dfailsafe.failIfNoSpecifiedTests=false verify
