@@ -7,7 +7,6 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +23,6 @@ import org.slf4j.LoggerFactory;
 abstract class AbstractExchange implements HttpExchange {
   private static final Logger log = LoggerFactory.getLogger("http");
   private static final SocketAddress NOWHERE = InetSocketAddress.createUnresolved("unknown", 0);
-  private static final int FILE_STEP_BYTES = 64 * 1024;
 
   private enum State {
     OPEN,
@@ -44,21 +42,9 @@ abstract class AbstractExchange implements HttpExchange {
 
   private @Nullable Listener listener;
 
-  /// Body that came and was not asked for yet. Bounded by what the connection reads ahead; see `consumed`.
-  private final ArrayDeque<ByteBuf> inbound = new ArrayDeque<>(2);
-
-  private int inboundBytes;
-  private int demand;
-  private boolean delivering;
-  private boolean inputEnded;
-  private boolean endDelivered;
-  private Headers trailers = new Headers();
-
-  /// Files that are read step by step, and what was written behind them. Null when nothing waits.
-  private @Nullable ArrayDeque<Runnable> behindFile;
-
-  private @Nullable FileStep fileStep;
-  private volatile boolean filePending;
+  private final RequestBody body = new RequestBody(this);
+  private @Nullable FileSteps file;
+  private volatile boolean filePending; // that `file` is there, for any thread
   private boolean failing;
   private volatile State state = State.OPEN;
 
@@ -106,74 +92,34 @@ abstract class AbstractExchange implements HttpExchange {
     if (state == State.ABORTED) {
       receiver.onAborted();
     } else {
-      deliver();
+      body.deliver();
     }
+  }
+
+  final @Nullable Listener listener() {
+    return listener;
   }
 
   @Override
   public final void request() {
-    if (!inputEnded && inbound.isEmpty()) {
-      bodyWanted();
-    }
-    demand++;
-    deliver();
+    body.request();
   }
 
   /// A piece of body came. Takes the buffer over.
   final void offer(ByteBuf data) {
-    int bytes = data.readableBytes();
-    if (bytes == 0 || isFinished()) {
-      data.release();
-      consumed(bytes);
-      return;
-    }
-    inbound.add(data);
-    inboundBytes += bytes;
-    deliver();
+    body.offer(data);
   }
 
-  final void offerEnd(Headers requestTrailers) {
-    inputEnded = true;
-    trailers = requestTrailers;
-    deliver();
+  final void offerEnd(Headers trailers) {
+    body.end(trailers);
   }
 
   final boolean inputEnded() {
-    return inputEnded;
+    return body.isEnded();
   }
 
   final int inboundBytes() {
-    return inboundBytes;
-  }
-
-  private void deliver() {
-    Listener receiver = listener;
-    if (delivering || receiver == null) {
-      return;
-    }
-    delivering = true;
-    try {
-      while (demand > 0 && !inbound.isEmpty() && !isFinished()) {
-        demand--;
-        ByteBuf data = inbound.remove();
-        int bytes = data.readableBytes();
-        inboundBytes -= bytes;
-        try {
-          receiver.onData(data);
-        } finally {
-          data.release();
-          consumed(bytes);
-        }
-      }
-      if (inputEnded && inbound.isEmpty() && !endDelivered && !isFinished()) {
-        endDelivered = true;
-        receiver.onEnd(trailers);
-      }
-    } catch (Throwable e) {
-      fail(e);
-    } finally {
-      delivering = false;
-    }
+    return body.bytes();
   }
 
   /// The connection or stream is gone.
@@ -226,35 +172,24 @@ abstract class AbstractExchange implements HttpExchange {
   }
 
   @Override
-  public final void write(ByteBuf body) {
+  public final void write(ByteBuf piece) {
     if (state != State.STREAMING) {
-      body.release();
+      piece.release();
       if (state != State.ABORTED) {
         throw new IllegalStateException("body in state " + state);
       }
-    } else if (behindFile != null) {
-      behindFile.add(
-          new Runnable() {
-            @Override
-            public void run() {
-              write(body);
-            }
-
-            @Override
-            public String toString() {
-              return "write";
-            }
-          });
-    } else if (!body.isReadable()) {
-      body.release();
+    } else if (file != null) {
+      file.addBehind(() -> write(piece));
+    } else if (!piece.isReadable()) {
+      piece.release();
     } else {
-      doWrite(body);
+      doWrite(piece);
     }
   }
 
   @Override
   public final void writeFile(
-      @Nullable ByteBuf prefix, FileChannel file, long position, long count, Runnable release) {
+      @Nullable ByteBuf prefix, FileChannel source, long position, long count, Runnable release) {
     if (state != State.STREAMING) {
       if (prefix != null) {
         prefix.release();
@@ -263,65 +198,48 @@ abstract class AbstractExchange implements HttpExchange {
       if (state != State.ABORTED) {
         throw new IllegalStateException("body in state " + state);
       }
-    } else if (behindFile != null) {
-      behindFile.add(() -> writeFile(prefix, file, position, count, release));
+    } else if (file != null) {
+      file.addBehind(() -> writeFile(prefix, source, position, count, release));
     } else if (hasSendfile()) {
-      doSendfile(prefix, file, position, count, release);
+      doSendfile(prefix, source, position, count, release);
     } else {
       if (prefix != null) {
         write(prefix);
       }
-      behindFile = new ArrayDeque<>();
+      file = new FileSteps(source, position, count, release);
       filePending = true;
-      fileStep = new FileStep(file, position, position + count, release);
       pumpFile();
     }
   }
 
-  /// Reads the current file while the peer takes it, then runs what was written behind it.
+  /// Sends steps of the current file while the peer takes them, then what was written behind it.
   private void pumpFile() {
     try {
-      while (fileStep != null && isStreaming() && channelWritable()) {
-        FileStep step = fileStep;
-        int wanted = (int) Math.min(FILE_STEP_BYTES, step.end - step.position);
-        if (wanted > 0) {
-          ByteBuf buffer = newBuffer(wanted);
-          int read;
-          try {
-            read = buffer.writeBytes(step.file, step.position, wanted);
-          } catch (Throwable e) {
-            buffer.release();
-            throw e;
-          }
-          if (read <= 0) {
-            buffer.release();
-            throw new java.io.EOFException(
-                "the file ended at "
-                    + step.position
-                    + ", "
-                    + (step.end - step.position)
-                    + " bytes early");
-          }
-          step.position += read;
-          doWrite(buffer);
+      while (file != null && isStreaming() && channelWritable()) {
+        FileSteps current = file;
+        ByteBuf step = current.next(this);
+        if (step != null) {
+          doWrite(step);
         }
-        if (step.position >= step.end) {
-          ArrayDeque<Runnable> behind = behindFile;
-          fileStep = null;
-          behindFile = null;
+        if (current.isDone()) {
+          file = null;
           filePending = false;
-          step.release.run();
-          while (behind != null && !behind.isEmpty()) {
-            behind.remove().run();
-            if (behindFile != null) { // another file: the rest waits behind that one
-              behindFile.addAll(behind);
-              behind = null;
-            }
-          }
+          current.release();
+          runBehind(current);
         }
       }
     } catch (Throwable e) {
       fail(e);
+    }
+  }
+
+  private void runBehind(FileSteps done) {
+    while (!done.behind().isEmpty()) {
+      if (file != null) { // another file came up: the rest waits behind that one
+        done.behind().forEach(file::addBehind);
+        return;
+      }
+      done.behind().remove().run();
     }
   }
 
@@ -331,8 +249,8 @@ abstract class AbstractExchange implements HttpExchange {
 
   @Override
   public final void end(Headers responseTrailers) {
-    if (behindFile != null && state == State.STREAMING) {
-      behindFile.add(() -> end(responseTrailers));
+    if (file != null && state == State.STREAMING) {
+      file.addBehind(() -> end(responseTrailers));
       return;
     }
     if (state == State.OPEN) {
@@ -350,13 +268,13 @@ abstract class AbstractExchange implements HttpExchange {
   }
 
   @Override
-  public final void respond(int status, Headers headers, byte[] body) {
+  public final void respond(int status, Headers headers, byte[] whole) {
     if (status != 204 && status != 304) {
-      headers.set("content-length", Integer.toString(body.length));
+      headers.set("content-length", Integer.toString(whole.length));
     }
     sendHead(status, headers);
-    if (body.length > 0) {
-      write(newBuffer(body.length).writeBytes(body));
+    if (whole.length > 0) {
+      write(newBuffer(whole.length).writeBytes(whole));
     }
     end();
   }
@@ -396,24 +314,14 @@ abstract class AbstractExchange implements HttpExchange {
 
   /// Lets go of everything that is not on its way to the socket.
   private void clear() {
-    int bytes = inboundBytes;
-    inbound.forEach(ByteBuf::release);
-    inbound.clear();
-    inboundBytes = 0;
-    FileStep step = fileStep;
-    fileStep = null;
+    FileSteps dropped = file;
+    file = null;
     filePending = false;
-    if (step != null) {
-      step.release.run();
+    if (dropped != null) {
+      dropped.release();
+      dropped.behind().forEach(AbstractExchange::dropQuietly);
     }
-    ArrayDeque<Runnable> behind = behindFile;
-    behindFile = null;
-    if (behind != null) {
-      behind.forEach(AbstractExchange::dropQuietly);
-    }
-    if (bytes > 0) {
-      consumed(bytes);
-    }
+    body.clear();
   }
 
   /// In state ABORTED a queued write only releases what it holds.
@@ -496,19 +404,5 @@ abstract class AbstractExchange implements HttpExchange {
       attributes = new HashMap<>(4);
     }
     attributes.put(key, value);
-  }
-
-  private static final class FileStep {
-    final FileChannel file;
-    final long end;
-    final Runnable release;
-    long position;
-
-    FileStep(FileChannel file, long position, long end, Runnable release) {
-      this.file = file;
-      this.position = position;
-      this.end = end;
-      this.release = release;
-    }
   }
 }

@@ -7,9 +7,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
-import io.netty.channel.FileRegion;
-import io.netty.channel.epoll.EpollChannelOption;
-import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.DecoderResult;
@@ -24,7 +21,6 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Map;
@@ -43,9 +39,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   private static final int READ_AHEAD_BYTES = 64 * 1024;
   private static final int WAITING_MAX = 1024; // decoded parts of pipelined requests
 
-  /// What is written is flushed at the end of the turn, or here: the kernel should work while we make more.
-  private static final int FLUSH_BYTES = 64 * 1024;
-
   /// A body that nobody wants is read to its end, to keep the connection, if it is not longer than this. Where the client
   /// has said that it is longer, the response says `Connection: close`; a chunked one can only be cut off, and a client
   /// that has read its response may have begun another request by then: hence not too small.
@@ -58,6 +51,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   private final HttpHandler handler;
   private final boolean secure;
   private @Nullable ChannelHandlerContext context;
+  private @Nullable Http1Output output;
+  private @Nullable IdleWatch idle;
   private @Nullable Http1Exchange current;
 
   /// Requests behind the current one. Bound: see READ_AHEAD_BYTES and WAITING_MAX; when full, reading stops.
@@ -69,11 +64,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   private boolean closed;
   private boolean inputShutdown;
   private int discarded;
-  private int unflushed;
-  private boolean flushScheduled;
-  private boolean corked;
-  private long idleSince = System.nanoTime();
-  private @Nullable Future<?> idleCheck;
 
   Http1Connection(HttpSettings settings, HttpHandler handler, boolean secure) {
     this.settings = settings;
@@ -87,6 +77,22 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
       throw new IllegalStateException("not in a pipeline");
     }
     return ctx;
+  }
+
+  Http1Output output() {
+    Http1Output made = output;
+    if (made == null) {
+      throw new IllegalStateException("not in a pipeline");
+    }
+    return made;
+  }
+
+  private IdleWatch idle() {
+    IdleWatch made = idle;
+    if (made == null) {
+      throw new IllegalStateException("not in a pipeline");
+    }
+    return made;
   }
 
   boolean isSecure() {
@@ -108,7 +114,9 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
-    scheduleIdleCheck(settings.idleTimeout().toNanos());
+    output = new Http1Output(ctx, () -> abort(true));
+    idle = new IdleWatch(ctx, settings.idleTimeout(), () -> current != null, this::closeAfterFlush);
+    idle.start();
   }
 
   // Requests.
@@ -165,7 +173,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   }
 
   private void begin(HttpRequest request) {
-    idleSince = 0;
     discarded = 0;
     DecoderResult result = request.decoderResult();
     Headers headers = neutral(request.headers());
@@ -253,7 +260,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
 
   private void next() {
     current = null;
-    idleSince = System.nanoTime();
+    idle().idleFromNow();
     if (draining) {
       return; // a handler that answers at once ends its exchange inside the loop below
     }
@@ -285,52 +292,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     var config = context().channel().config();
     if (config.isAutoRead() != read) {
       config.setAutoRead(read);
-    }
-  }
-
-  // Writing.
-
-  void flushSoon(int bytes) {
-    unflushed += bytes;
-    if (unflushed >= FLUSH_BYTES) {
-      flushNow();
-    } else if (!flushScheduled) {
-      flushScheduled = true;
-      context().channel().eventLoop().execute(this::flushScheduled);
-    }
-  }
-
-  private void flushScheduled() {
-    flushScheduled = false;
-    flushNow();
-  }
-
-  private void flushNow() {
-    if (unflushed > 0) {
-      unflushed = 0;
-      context().flush();
-    }
-  }
-
-  /// The head in front of a file would leave as a small segment of its own; corked, it leaves with the file's bytes.
-  void sendFile(FileRegion region) {
-    ChannelHandlerContext ctx = context();
-    if (!corked && ctx.channel() instanceof EpollSocketChannel socket) {
-      corked = socket.config().setOption(EpollChannelOption.TCP_CORK, true);
-    }
-    int bytes = (int) Math.min(region.count(), Integer.MAX_VALUE / 2);
-    ctx.write(region).addListener(this::fileSent);
-    flushSoon(bytes);
-  }
-
-  private void fileSent(Future<? super Void> sent) {
-    if (corked && context().channel() instanceof EpollSocketChannel socket) {
-      corked = false;
-      socket.config().setOption(EpollChannelOption.TCP_CORK, false);
-    }
-    if (!sent.isSuccess() && context().channel().isActive()) {
-      log.warn("a file could not be sent", sent.cause());
-      abort(true);
     }
   }
 
@@ -369,9 +330,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
 
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
-    if (idleCheck != null) {
-      idleCheck.cancel(false);
-    }
+    idle().stop();
   }
 
   private void release() {
@@ -381,9 +340,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     }
     waiting.forEach(ReferenceCountUtil::release);
     waiting.clear();
-    if (idleCheck != null) {
-      idleCheck.cancel(false);
-    }
+    idle().stop();
   }
 
   @Override
@@ -410,7 +367,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
       return;
     }
     closed = true;
-    unflushed = 0;
+    idle().closing();
     ChannelHandlerContext ctx = context();
     boolean clean = inputShutdown || current == null || current.inputEnded();
     ChannelFuture flushed = ctx.writeAndFlush(ctx.alloc().buffer(0));
@@ -435,23 +392,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     }
   }
 
-  private void scheduleIdleCheck(long nanos) {
-    idleCheck = context().executor().schedule(this::checkIdle, nanos, TimeUnit.NANOSECONDS);
-  }
-
-  /// One timer per connection, which looks again later, instead of one per request.
-  private void checkIdle() {
-    long limit = settings.idleTimeout().toNanos();
-    long idle = current == null ? System.nanoTime() - idleSince : 0;
-    if (idle >= limit) {
-      closeAfterFlush();
-    } else if (!closed) {
-      scheduleIdleCheck(limit - idle);
-    }
-  }
-
   void upgrade(Consumer<Channel> handover) {
-    flushNow();
+    output().flush();
     closed = true;
     ChannelHandlerContext ctx = context();
     ChannelPipeline pipeline = ctx.pipeline();

@@ -162,12 +162,7 @@ final class Http1Exchange extends AbstractExchange {
       withOwedCrlf(head);
       owesCrlf = true;
     }
-    if (head.isReadable()) {
-      var _ = context().write(head, context().voidPromise());
-    } else {
-      head.release();
-    }
-    connection.sendFile(new ReleasingRegion(file, position, count, release));
+    connection.output().send(head, new ReleasingRegion(file, position, count, release));
   }
 
   @Override
@@ -213,9 +208,7 @@ final class Http1Exchange extends AbstractExchange {
   }
 
   private void send(ByteBuf buffer) {
-    int bytes = buffer.readableBytes();
-    var _ = context().write(buffer, context().voidPromise());
-    connection.flushSoon(bytes);
+    connection.output().send(buffer);
   }
 
   private ChannelHandlerContext context() {

@@ -17,10 +17,8 @@ import io.netty.handler.codec.http2.Http2FrameAdapter;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
-import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,8 +48,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   private @Nullable ChannelHandlerContext context;
   private int unflushed;
   private boolean flushScheduled;
-  private long idleSince = System.nanoTime();
-  private @Nullable Future<?> idleCheck;
+  private @Nullable IdleWatch idle;
 
   static Http2Connection create(HttpSettings settings, HttpHandler handler, boolean secure) {
     return new Builder(settings, handler, secure).build();
@@ -77,8 +74,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
                 if (exchange != null) {
                   exchange.peerGone();
                 }
-                if (connection().numActiveStreams() == 0) {
-                  idleSince = System.nanoTime();
+                if (connection().numActiveStreams() == 0 && idle != null) {
+                  idle.idleFromNow();
                 }
               }
             });
@@ -109,7 +106,10 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
         .incrementWindowSize(
             connection().connectionStream(), CONNECTION_WINDOW_BYTES - INITIAL_WINDOW_BYTES);
     flushSoon(1);
-    scheduleIdleCheck(settings.idleTimeout().toNanos());
+    idle =
+        new IdleWatch(
+            ctx, settings.idleTimeout(), () -> connection().numActiveStreams() > 0, this::shutdown);
+    idle.start();
   }
 
   /// A client that has closed its sending side cannot even acknowledge windows: it has gone.
@@ -123,8 +123,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) throws Exception {
-    if (idleCheck != null) {
-      idleCheck.cancel(false);
+    if (idle != null) {
+      idle.stop();
     }
     super.channelInactive(ctx);
   }
@@ -338,20 +338,6 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   public void shutdown() {
     ChannelHandlerContext ctx = context();
     var _ = ctx.channel().close();
-  }
-
-  private void scheduleIdleCheck(long nanos) {
-    idleCheck = context().executor().schedule(this::checkIdle, nanos, TimeUnit.NANOSECONDS);
-  }
-
-  private void checkIdle() {
-    long limit = settings.idleTimeout().toNanos();
-    long idle = connection().numActiveStreams() == 0 ? System.nanoTime() - idleSince : 0;
-    if (idle >= limit) {
-      shutdown();
-    } else if (context().channel().isActive()) {
-      scheduleIdleCheck(limit - idle);
-    }
   }
 
   private static final class Builder

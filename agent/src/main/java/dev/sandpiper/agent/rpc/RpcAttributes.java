@@ -1,6 +1,7 @@
 package dev.sandpiper.agent.rpc;
 
 import dev.sandpiper.agent.auth.Caller;
+import dev.sandpiper.agent.http.HttpExchange;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
 import java.net.SocketAddress;
@@ -29,4 +30,22 @@ public final class RpcAttributes {
   public static final Attributes.Key<Caller> CALLER = Attributes.Key.create("rpc-caller");
 
   private RpcAttributes() {}
+
+  static Attributes of(HttpExchange exchange, ScheduledExecutorService executor, int payloadBytes) {
+    Attributes.Builder builder =
+        Attributes.newBuilder()
+            .set(EXECUTOR, executor)
+            .set(PAYLOAD_BYTES, payloadBytes)
+            .set(HTTP_PATH, exchange.path())
+            .set(REMOTE_ADDRESS, exchange.remoteAddress());
+    String query = exchange.query();
+    if (query != null) {
+      builder.set(HTTP_QUERY, query);
+    }
+    Caller caller = exchange.get(Caller.ATTRIBUTE);
+    if (caller != null) {
+      builder.set(CALLER, caller);
+    }
+    return builder.build();
+  }
 }

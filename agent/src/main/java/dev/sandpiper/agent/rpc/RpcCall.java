@@ -1,6 +1,5 @@
 package dev.sandpiper.agent.rpc;
 
-import dev.sandpiper.agent.auth.Caller;
 import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
 import io.grpc.Attributes;
@@ -34,6 +33,10 @@ import org.slf4j.LoggerFactory;
 /// | running | the client cancels or is gone | cancelled, `onCancel` |
 public abstract class RpcCall extends ServerCall<Object, Object> implements HttpExchange.Listener {
   private static final Logger log = LoggerFactory.getLogger("rpc");
+
+  /// For a service that failed to start.
+  private static final ServerCall.Listener<Object> NOBODY = new ServerCall.Listener<>() {};
+
   private static final int OFF_LOOP_MAX_BYTES = 256 * 1024;
   static final int JSON_PAYLOAD_BYTES = 24 * 1024; // 32 KiB of base64
   private static final int BINARY_PAYLOAD_BYTES = 32 * 1024;
@@ -41,20 +44,13 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   protected final HttpExchange exchange;
   protected final RpcMethod method;
   protected final Codec codec;
-  private final MessageReader reader;
+  private final CallInput input;
   private final Context.CancellableContext context;
   private final CallExecutor executor;
   private final Attributes attributes;
   private final @Nullable Future<?> deadlineTimer;
   private ServerCall.@Nullable Listener<Object> listener; // the executor's
 
-  private int requested;
-  private boolean pulling;
-  private boolean pumping;
-  private boolean pumpAgain;
-  private boolean inputEnded;
-  private boolean halfClosed;
-  private int messagesReceived;
   private boolean headWritten;
   private boolean messageSent;
   private @Nullable Metadata head;
@@ -67,9 +63,8 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   private volatile boolean cancelled;
 
   /// @param deadline null for none
-  @SuppressWarnings(
-      "this-escape") // executor and timer only keep it: nothing runs before `start`, all on this
-  // event loop
+  // Executor, timer and input only keep `this`: nothing runs before `start`, on this same thread.
+  @SuppressWarnings("this-escape")
   protected RpcCall(
       HttpExchange exchange,
       RpcMethod method,
@@ -79,7 +74,12 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     this.exchange = exchange;
     this.method = method;
     this.codec = codec;
-    this.reader = reader;
+    this.input =
+        new CallInput(
+            exchange,
+            reader,
+            method.descriptor().getType().clientSendsOneMessage(),
+            new Received());
     if (deadline == null) {
       context = method.context().withCancellation();
       deadlineTimer = null;
@@ -91,27 +91,9 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     }
     executor =
         new CallExecutor(exchange.eventLoop(), method.dispatch(), context, this::serviceFailed);
-    attributes = attributes();
-  }
-
-  private Attributes attributes() {
-    Attributes.Builder builder =
-        Attributes.newBuilder()
-            .set(RpcAttributes.EXECUTOR, executor)
-            .set(
-                RpcAttributes.PAYLOAD_BYTES,
-                codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES)
-            .set(RpcAttributes.HTTP_PATH, exchange.path())
-            .set(RpcAttributes.REMOTE_ADDRESS, exchange.remoteAddress());
-    String query = exchange.query();
-    if (query != null) {
-      builder.set(RpcAttributes.HTTP_QUERY, query);
-    }
-    Caller caller = exchange.get(Caller.ATTRIBUTE);
-    if (caller != null) {
-      builder.set(RpcAttributes.CALLER, caller);
-    }
-    return builder.build();
+    attributes =
+        RpcAttributes.of(
+            exchange, executor, codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES);
   }
 
   // What a wire format says.
@@ -138,10 +120,6 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     return PayloadWriter.materialise(message, codec.isJson());
   }
 
-  /// What a streamed request without exactly one message is answered with, where one is due.
-  private static final Status NOT_ONE_MESSAGE =
-      Status.UNIMPLEMENTED.withDescription("the request must hold exactly one message");
-
   // The request.
 
   /// Starts the service and reads the request. On the event loop, once.
@@ -149,118 +127,66 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     executor.run(() -> listener = method.handler().startCall(this, headers));
     executor.run(() -> listener().onReady());
     exchange.listen(this);
-    pump();
+    input.pump();
   }
 
   private ServerCall.Listener<Object> listener() {
     ServerCall.Listener<Object> started = listener;
-    return started == null
-        ? new ServerCall.Listener<>() {}
-        : started; // it failed to start: nobody to tell
+    return started == null ? NOBODY : started;
   }
 
   @Override
   public final void request(int messages) {
-    if (exchange.eventLoop().inEventLoop()) {
-      requested = Math.max(requested, requested + messages); // no overflow for "all of them"
-      if (requested < 0) {
-        requested = Integer.MAX_VALUE;
-      }
-      pump();
-    } else {
-      onLoop(() -> request(messages));
-    }
+    onLoop(() -> input.request(messages));
   }
 
   @Override
   public final void onData(ByteBuf data) {
-    pulling = false;
-    try {
-      if (!closed && !cancelled) {
-        reader.feed(data);
-      }
-    } catch (StatusRuntimeException e) {
-      refuse(e.getStatus());
-    }
-    pump();
+    input.data(data);
   }
 
   @Override
   public final void onEnd(Headers trailers) {
-    inputEnded = true;
-    try {
-      if (!closed && !cancelled) {
-        reader.end();
-      }
-    } catch (StatusRuntimeException e) {
-      refuse(e.getStatus());
-    }
-    pump();
+    input.end();
   }
 
-  /// Moves messages from the reader to the service as far as demand and body allow. Pulling body can deliver it at
-  /// once, and delivering a message can raise the demand, both from inside: then it goes round again.
-  private void pump() {
-    pumpAgain = true;
-    if (pumping) {
-      return;
+  private final class Received implements CallInput.Sink {
+    @Override
+    public boolean isOver() {
+      return RpcCall.this.isOver();
     }
-    pumping = true;
-    try {
-      while (pumpAgain && !isOver()) {
-        pumpAgain = false;
-        byte[] message = requested > 0 ? reader.next() : null;
-        if (message != null) {
-          requested--;
-          receive(message);
-          pumpAgain = true;
-        } else if (inputEnded) {
-          if (!halfClosed && reader.isEmpty()) {
-            halfClose();
-          }
-        } else if (requested > 0 && !pulling) {
-          pulling = true;
-          exchange.request();
+
+    @Override
+    public void message(byte[] bytes) {
+      executor.run(() -> deliver(bytes));
+    }
+
+    @Override
+    public void halfClose() {
+      executor.run(() -> {
+        if (!isOver()) {
+          listener().onHalfClose();
         }
-      }
+      });
+    }
+
+    @Override
+    public void refuse(Status status) {
+      RpcCall.this.refuse(status);
+    }
+  }
+
+  private void deliver(byte[] bytes) {
+    Object message;
+    try {
+      message = codec.decode(method, bytes);
     } catch (StatusRuntimeException e) {
-      refuse(e.getStatus());
-    } finally {
-      pumping = false;
-    }
-  }
-
-  private void receive(byte[] bytes) {
-    messagesReceived++;
-    if (messagesReceived > 1 && method.descriptor().getType().clientSendsOneMessage()) {
-      refuse(NOT_ONE_MESSAGE);
+      onLoop(() -> refuse(e.getStatus()));
       return;
     }
-    executor.run(() -> {
-      Object message;
-      try {
-        message = codec.decode(method, bytes);
-      } catch (StatusRuntimeException e) {
-        onLoop(() -> refuse(e.getStatus()));
-        return;
-      }
-      if (!cancelled && !closed) {
-        listener().onMessage(message);
-      }
-    });
-  }
-
-  private void halfClose() {
-    halfClosed = true;
-    if (messagesReceived == 0 && method.descriptor().getType().clientSendsOneMessage()) {
-      refuse(NOT_ONE_MESSAGE);
-      return;
+    if (!isOver()) {
+      listener().onMessage(message);
     }
-    executor.run(() -> {
-      if (!cancelled && !closed) {
-        listener().onHalfClose();
-      }
-    });
   }
 
   // The response.
@@ -272,7 +198,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
         throw new IllegalStateException("headers were sent already");
       }
       head = headers;
-      if (!closed && !cancelled && writesHeadEarly()) {
+      if (!isOver() && writesHeadEarly()) {
         flushHead();
       }
     });
@@ -294,7 +220,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   @Override
   public final void sendMessage(Object message) {
-    if (closed || cancelled) {
+    if (isOver()) {
       if (message instanceof PayloadMessage payload) {
         payload.release();
       }
@@ -325,7 +251,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   }
 
   private void writeOrDrop(ByteBuf encoded) {
-    if (closed || cancelled) {
+    if (isOver()) {
       encoded.release();
       return;
     }
@@ -347,7 +273,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   @Override
   public final void close(Status status, Metadata trailers) {
     onLoop(() -> {
-      if (closed || cancelled) {
+      if (isOver()) {
         return;
       }
       boolean incomplete =
@@ -369,7 +295,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   }
 
   private void refuse(Status status, Metadata trailers) {
-    if (closed || cancelled) {
+    if (isOver()) {
       return;
     }
     end(status, trailers);
@@ -405,7 +331,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       status = e.getStatus();
       trailers = e.getTrailers();
     } else {
-      if (closed || cancelled) {
+      if (isOver()) {
         log.debug("{} failed after its end", method.path(), cause);
         return;
       }
@@ -433,7 +359,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   @Override
   public final void onAborted() {
-    if (closed || cancelled) {
+    if (isOver()) {
       return;
     }
     cancelled = true;

@@ -426,6 +426,31 @@ final class HttpServerTest {
   }
 
   @Test
+  void aClientThatTakesNothingIsGivenUp() throws Exception {
+    var defaults = HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+    var settings =
+        new HttpSettings(
+            defaults.addresses(),
+            1,
+            8192,
+            8192,
+            Duration.ofMillis(300),
+            Duration.ofSeconds(1),
+            10,
+            1024,
+            4096,
+            null);
+    var started = streamAt("/stream");
+    try (var other = new HttpServer(settings, router)) {
+      other.bind();
+      try (var client = new RawClient(other.port(), 4096)) {
+        client.send("GET /stream HTTP/1.1\nHost: x\n\n");
+        assertThat(started.get(10, TimeUnit.SECONDS).aborted.await(10, TimeUnit.SECONDS)).isTrue();
+      }
+    }
+  }
+
+  @Test
   void corsIsAnsweredBeforeAnythingElse() throws IOException {
     router.filter(new CorsFilter());
     try (var client = connect()) {

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sandpiper.agent.auth;
+
+import org.jspecify.annotations.NullMarked;
