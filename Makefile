@@ -1,4 +1,4 @@
-.PHONY: all fmt image run proof bench conformance
+.PHONY: all fmt image run proof conformance
 MVN ?= mvn
 IMAGE = agent/target/sandpiper/bin/sandpiper
 
@@ -7,5 +7,4 @@ fmt:    ; $(MVN) -q -N -Pfmt validate
 image:  ; $(MVN) -q -DskipTests package
 run:    image ; $(IMAGE) serve
 proof:  ; $(MVN) -Pproof verify
-bench:  ; $(MVN) -pl agent-tests -am -Pbench verify
 conformance: ; $(MVN) -pl agent-tests -am -Pit,conformance -Dit.test=none -Dfailsafe.failIfNoSpecifiedTests=false verify
