@@ -38,6 +38,11 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   private static final ServerCall.Listener<Object> NOBODY = new ServerCall.Listener<>() {};
 
   private static final int OFF_LOOP_MAX_BYTES = 256 * 1024;
+
+  /// A client with a clock of its own has rounded its timeout down to send it, and gives up when the exact one is over.
+  /// Our answer should not reach it just then, or it is read by half; a client without a clock does not mind.
+  private static final long DEADLINE_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
   static final int JSON_PAYLOAD_BYTES = 24 * 1024; // 32 KiB of base64
   private static final int BINARY_PAYLOAD_BYTES = 32 * 1024;
 
@@ -85,7 +90,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       deadlineTimer = null;
     } else {
       context = method.context().withDeadline(deadline, exchange.eventLoop());
-      long nanos = Math.max(0, deadline.timeRemaining(TimeUnit.NANOSECONDS));
+      long nanos = Math.max(0, deadline.timeRemaining(TimeUnit.NANOSECONDS)) + DEADLINE_GRACE_NANOS;
       deadlineTimer =
           exchange.eventLoop().schedule(this::deadlineExceeded, nanos, TimeUnit.NANOSECONDS);
     }
