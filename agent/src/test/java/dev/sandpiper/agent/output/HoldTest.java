@@ -180,9 +180,11 @@ class HoldTest {
       Reading behind = new Reading(log.cursor(Position.BEGINNING, Promise.BEST_EFFORT));
       assertThat(printing(out)).succeedsWithin(10, TimeUnit.SECONDS);
       behind.untilDrained();
-      assertThat(behind.gaps()).hasSize(1);
+      // One gap, or more where the tail was still on its way from the pipe into the log.
+      assertThat(behind.gaps()).isNotEmpty();
       assertThat(behind.gaps().getFirst().start()).isZero();
-      assertThat(behind.of(STDOUT).length + behind.gaps().getFirst().end()).isEqualTo(PRINTED);
+      long missed = behind.gaps().stream().mapToLong(gap -> gap.end() - gap.start()).sum();
+      assertThat(behind.of(STDOUT).length + missed).isEqualTo(PRINTED);
       behind.close();
     }
   }
