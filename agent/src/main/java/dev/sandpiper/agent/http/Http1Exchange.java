@@ -8,6 +8,8 @@ import io.netty.channel.DefaultFileRegion;
 import java.nio.channels.FileChannel;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A request on an HTTP/1.x connection. Writes its own framing, past Netty's encoder, so that a piece of body with its
 /// chunk size is one buffer and one write.
@@ -19,11 +21,16 @@ final class Http1Exchange extends AbstractExchange {
     UNTIL_CLOSE
   }
 
+  private static final Logger log = LoggerFactory.getLogger("http");
+
   private final Http1Connection connection;
   private final boolean wantsContinue;
   private boolean continueSent;
   private boolean keepAlive;
   private Framing framing = Framing.NONE;
+
+  /// With `content-length`, what of it was not written yet.
+  private long promised;
 
   /// The CRLF that ends a chunk sent from a file leaves with whatever is sent next.
   private boolean owesCrlf;
@@ -75,6 +82,7 @@ final class Http1Exchange extends AbstractExchange {
       framing = Framing.NONE;
     } else if (headers.contains("content-length")) {
       framing = Framing.LENGTH;
+      promised = Long.parseLong(headers.get("content-length", "0"));
     } else if (protocol() == HttpProtocol.HTTP_1_1) {
       framing = Framing.CHUNKED;
       headers.add("transfer-encoding", "chunked");
@@ -125,7 +133,11 @@ final class Http1Exchange extends AbstractExchange {
   void doWrite(ByteBuf body) {
     switch (framing) {
       case NONE -> body.release();
-      case LENGTH, UNTIL_CLOSE -> send(body);
+      case LENGTH -> {
+        promised -= body.readableBytes();
+        send(body);
+      }
+      case UNTIL_CLOSE -> send(body);
       case CHUNKED -> {
         body.writeBytes(Http1Head.CRLF);
         Http1Head.prependChunkSize(body, body.readableBytes() - Http1Head.CRLF.length);
@@ -157,6 +169,7 @@ final class Http1Exchange extends AbstractExchange {
       release.run();
       return;
     }
+    promised -= head.readableBytes() + count;
     if (framing == Framing.CHUNKED) {
       Http1Head.prependChunkSize(head, head.readableBytes() + count);
       withOwedCrlf(head);
@@ -176,6 +189,12 @@ final class Http1Exchange extends AbstractExchange {
       Http1Head.fields(last, trailers);
       last.writeBytes(Http1Head.CRLF);
       send(last);
+    }
+    if (framing == Framing.LENGTH && promised != 0) {
+      // The client would take the next response's head for body, or wait for what does not come.
+      log.error("{} {}: content-length is off by {} bytes", method(), path(), promised);
+      connection.abort(true);
+      return;
     }
     connection.exchangeEnded(this);
   }

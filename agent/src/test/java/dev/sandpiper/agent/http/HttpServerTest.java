@@ -531,6 +531,30 @@ final class HttpServerTest {
   }
 
   @Test
+  void aBodyThatIsNotAsLongAsPromisedDoesNotLookComplete() {
+    for (int written : new int[] {2, 4}) {
+      router.route(
+          "GET",
+          "/promised" + written,
+          exchange -> {
+            exchange.sendHead(200, Headers.of("content-length", "3"));
+            exchange.write(exchange.newBuffer(written).writeZero(written));
+            exchange.end();
+          });
+      assertThatThrownBy(
+              () -> {
+                try (var client = connect()) {
+                  client.send("GET /promised" + written + " HTTP/1.1\nHost: x\n\n").readHead();
+                  if (client.in().readNBytes(3).length < 3 || client.in().read() < 0) {
+                    throw new EOFException();
+                  }
+                }
+              })
+          .isInstanceOfAny(EOFException.class, java.net.SocketException.class);
+    }
+  }
+
+  @Test
   void aStreamThatIsBrokenOffDoesNotLookComplete() throws IOException {
     router.route(
         "GET",
