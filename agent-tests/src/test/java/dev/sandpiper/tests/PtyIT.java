@@ -1,11 +1,13 @@
 package dev.sandpiper.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.sandpiper.tests.harness.Agent;
 import dev.sandpiper.tests.harness.Command;
 import dev.sandpiper.tests.harness.Event;
 import dev.sandpiper.tests.harness.Follower;
+import dev.sandpiper.tests.harness.ProcFs;
 import dev.sandpiper.tests.harness.Processes;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -57,12 +59,23 @@ final class PtyIT {
     }
   }
 
+  /// Waits until a program that the shell started has the terminal and waits for something, so that a key reaches it
+  /// and not the shell.
+  private static void awaitForeground(Follower shell) {
+    await("a program in the foreground")
+        .until(() -> {
+          long group = ProcFs.foregroundGroup(shell.pid());
+          return group != shell.pid() && ProcFs.state(group).equals("S");
+        });
+  }
+
   @Test
   void ctrlCReachesTheForegroundGroup() {
     try (Follower run = shell()) {
-      processes.sendPty(run.pid(), "echo go''ing; sleep 600 | cat\n");
-      run.await("pty", "\ngoing\r\n");
+      processes.sendPty(run.pid(), "sleep 600 | cat\n");
+      awaitForeground(run);
       processes.sendPty(run.pid(), "\u0003");
+      run.await("pty", "^C");
       processes.sendPty(run.pid(), "echo code=$?=\n");
       run.await("pty", "code=130=");
       processes.sendPty(run.pid(), "exit 0\n");
@@ -73,9 +86,10 @@ final class PtyIT {
   @Test
   void ctrlBackslashReachesTheForegroundGroup() {
     try (Follower run = shell()) {
-      processes.sendPty(run.pid(), "ulimit -c 0; echo go''ing; sleep 600\n");
-      run.await("pty", "\ngoing\r\n");
+      processes.sendPty(run.pid(), "ulimit -c 0; sleep 600\n");
+      awaitForeground(run);
       processes.sendPty(run.pid(), "\u001c");
+      run.await("pty", "Quit");
       processes.sendPty(run.pid(), "echo code=$?=\n");
       run.await("pty", "code=131=");
       processes.sendPty(run.pid(), "exit 0\n");
@@ -86,14 +100,19 @@ final class PtyIT {
   @Test
   void ctrlZAndForegroundWork() {
     try (Follower run = shell()) {
-      processes.sendPty(run.pid(), "echo go''ing; cat\n");
-      run.await("pty", "\ngoing\r\n");
+      processes.sendPty(run.pid(), "cat\n");
+      awaitForeground(run);
       processes.sendPty(run.pid(), "\u001a");
       run.await("pty", "Stopped");
+      await("the shell has the terminal again")
+          .until(() -> ProcFs.foregroundGroup(run.pid()) == run.pid());
       processes.sendPty(run.pid(), "fg\n");
+      awaitForeground(run);
       processes.sendPty(run.pid(), "again\n");
       run.await("pty", "again\r\nagain\r\n");
       processes.sendPty(run.pid(), "\u0004");
+      await("the shell has the terminal again")
+          .until(() -> ProcFs.foregroundGroup(run.pid()) == run.pid());
       processes.sendPty(run.pid(), "exit 3\n");
       assertThat(run.end().exitCode()).isEqualTo(3);
     }

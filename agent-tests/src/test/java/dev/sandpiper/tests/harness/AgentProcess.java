@@ -264,7 +264,10 @@ public final class AgentProcess implements AutoCloseable {
         throw new AssertionError("SIGTERM did not stop the agent; it said: " + stderr());
       }
       endWhatIsLeft();
-      records.awaitEndOfOutput(crashed);
+      // A reader that was too slow to the end is the one other reason for a line that was cut, and
+      // the agent says so.
+      boolean gaveUp = stderr().contains("standard output was not read in time");
+      records.awaitEndOfOutput(crashed || gaveUp);
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     } finally {

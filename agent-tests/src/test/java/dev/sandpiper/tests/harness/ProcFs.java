@@ -86,7 +86,8 @@ public final class ProcFs {
     }
   }
 
-  /// Fields of `/proc/PID/stat` after the name: 0 is the state, 1 the parent, 2 the group, 3 the session.
+  /// Fields of `/proc/PID/stat` after the name: 0 is the state, 1 the parent, 2 the group, 3 the session, 5 the
+  /// foreground group of the terminal.
   private static String[] stat(String line) {
     return line.substring(line.lastIndexOf(')') + 2).split(" ", -1);
   }
@@ -97,6 +98,11 @@ public final class ProcFs {
 
   public static long session(long pid) {
     return Long.parseLong(stat(read(pid, "stat"))[3]);
+  }
+
+  /// The group in the foreground of the terminal that the process has.
+  public static long foregroundGroup(long pid) {
+    return Long.parseLong(stat(read(pid, "stat"))[5]);
   }
 
   public static List<Long> childrenOf(long parent) {
