@@ -61,7 +61,7 @@ public final class HttpServer implements AutoCloseable {
     Transport made = Transport.create(settings.ioThreads());
     transport = made;
     ServerBootstrap bootstrap =
-        new ServerBootstrap()
+        made.keepsLittleUnsent(new ServerBootstrap())
             .group(made.loops())
             .channel(made.serverChannel())
             .option(ChannelOption.SO_BACKLOG, BACKLOG)

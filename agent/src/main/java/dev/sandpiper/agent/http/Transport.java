@@ -1,10 +1,12 @@
 package dev.sandpiper.agent.http;
 
+import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
@@ -14,6 +16,9 @@ import org.slf4j.LoggerFactory;
 
 /// Netty's epoll where its library loads, else Java's NIO, which is slower and says so.
 record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChannel) {
+  /// Without it a socket takes megabytes at once and then nothing for as long as a slow peer needs for a third of them:
+  /// no progress to be seen for longer than a stall limit, though the peer reads all the time.
+  private static final long UNSENT_BYTES = 128 * 1024;
 
   static Transport create(int threads) {
     boolean epoll = Epoll.isAvailable();
@@ -26,5 +31,12 @@ record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChan
         new MultiThreadIoEventLoopGroup(threads, new DefaultThreadFactory("http", true), io);
     return new Transport(
         loops, epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class);
+  }
+
+  /// Bounds what waits in the kernel to be sent, where the transport can: what the peer has room for does not count.
+  ServerBootstrap keepsLittleUnsent(ServerBootstrap bootstrap) {
+    return serverChannel == EpollServerSocketChannel.class
+        ? bootstrap.childOption(EpollChannelOption.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        : bootstrap;
   }
 }
