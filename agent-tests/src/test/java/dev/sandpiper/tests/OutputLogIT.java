@@ -30,6 +30,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /// The retention is small, so that a reader falls behind by all of it soon.
 final class OutputLogIT {
   private static final long RETENTION_BYTES = 4 << 20;
+  private static final long STEADY_BYTES_PER_SECOND = 1_000_000;
   private static final Duration STALL_LIMIT = Duration.ofSeconds(1);
   private static final boolean PROOF = Boolean.getBoolean("sandpiper.proof");
 
@@ -161,6 +162,25 @@ final class OutputLogIT {
         .mapToLong(line -> Long.parseLong(line.substring(7)))
         .findFirst()
         .orElse(-1);
+  }
+
+  /// Several times the rate that the stall limit asks for (256 KiB in it), and never a pause.
+  @Test
+  void aSlowButSteadyClientIsNotEnded() {
+    AgentProcess agent = AGENT.get();
+    Numbers numbers = Numbers.ofAtLeast(10 << 20);
+    Processes client = agent.binaryWithReceiveBuffer(64 * 1024);
+    try (Follower run = client.start(numbers.afterInput())) {
+      agent.json().sendStdin(run.pid(), "\n");
+      long started = System.nanoTime();
+      Received.of(
+              run,
+              () -> {
+                long dueNanos = run.bytes() * 1_000_000_000 / STEADY_BYTES_PER_SECOND;
+                LockSupport.parkNanos(dueNanos - (System.nanoTime() - started));
+              })
+          .assertAll(numbers);
+    }
   }
 
   @Test
