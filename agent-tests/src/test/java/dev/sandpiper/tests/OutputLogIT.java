@@ -30,7 +30,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /// The retention is small, so that a reader falls behind by all of it soon.
 final class OutputLogIT {
   private static final long RETENTION_BYTES = 4 << 20;
-  private static final long STEADY_BYTES_PER_SECOND = 1_000_000;
+  private static final long STEADY_BYTES_PER_SECOND = 2_000_000;
   private static final Duration STALL_LIMIT = Duration.ofSeconds(1);
   private static final boolean PROOF = Boolean.getBoolean("sandpiper.proof");
 
@@ -168,7 +168,7 @@ final class OutputLogIT {
   @Test
   void aSlowButSteadyClientIsNotEnded() {
     AgentProcess agent = AGENT.get();
-    Numbers numbers = Numbers.ofAtLeast(10 << 20);
+    Numbers numbers = Numbers.ofAtLeast(8 << 20);
     Processes client = agent.binaryWithReceiveBuffer(64 * 1024);
     try (Follower run = client.start(numbers.afterInput())) {
       agent.json().sendStdin(run.pid(), "\n");
