@@ -114,21 +114,26 @@ final class Agent implements AutoCloseable {
     // services.
     Users users = new Users();
     ProcessSettings processSettings = ProcessSettings.from(settings);
-    String defaultUser = processSettings.defaultUser().orElseGet(() -> users.self().name());
+    String self = users.self().name(); // need not be among the accounts
+    String defaultUser = processSettings.defaultUser().orElse(self);
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
     router.filter(new CorsFilter());
     router.filter(
         new BasicUserFilter(
-            name -> name.equals(users.self().name()) || users.find(name).isPresent(),
+            name -> name.equals(self) || users.find(name).isPresent(),
             () -> defaultUser,
             (exchange, message) ->
                 rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
     HealthRoute.register(router);
     router.fallback(rpc);
     HttpServer http = new HttpServer(ListenSettings.from(settings), router);
-    http.bind();
+    try {
+      http.bind();
+    } catch (IOException e) {
+      throw new IOException("--listen, --port: " + e.getMessage(), e);
+    }
     stops.push(http::close);
 
     StateDirectory state = StateDirectory.open(own.stateDirectory());

@@ -102,7 +102,11 @@ public final class HttpServer implements AutoCloseable {
       if (!bound.isSuccess()) {
         Throwable cause = bound.cause();
         close();
-        throw new IOException("cannot listen at " + address + ": " + cause.getMessage(), cause);
+        String what = resolved.isUnresolved() ? "no such host" : cause.getMessage();
+        throw new IOException(
+            "cannot listen at %s:%d: %s"
+                .formatted(address.getHostString(), address.getPort(), what),
+            cause);
       }
       listeners.add(bound.channel());
     }

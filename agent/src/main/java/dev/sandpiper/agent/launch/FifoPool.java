@@ -22,6 +22,9 @@ final class FifoPool implements AutoCloseable {
 
   private static final int REFILL_BELOW = READY / 2;
 
+  /// Two descriptors each, so that a refill takes at most a fourth of those that are kept.
+  private static final int CHECK_SPARE_EVERY = 4;
+
   /// Used FIFOs that wait to be unlinked; when full, the caller unlinks.
   private static final int RETIRED = 1024;
 
@@ -183,8 +186,13 @@ final class FifoPool implements AutoCloseable {
   }
 
   private void refill() {
+    int made = 0;
+    boolean mayTake = true;
     while (!closed && ready.remainingCapacity() > 0) {
-      Fifo fifo = spare.getAsBoolean() ? make() : NONE;
+      if (made++ % CHECK_SPARE_EVERY == 0) {
+        mayTake = spare.getAsBoolean();
+      }
+      Fifo fifo = mayTake ? make() : NONE;
       if (fifo.readFd() < 0) {
         // Starts make their own, or fall back and say so; trying again at once would only spin.
         LockSupport.parkNanos(this, REFUSED_NANOS);
