@@ -75,7 +75,8 @@ final class AotCache {
             image.resolve("runtime/bin/java").toString(),
             "@" + lib.resolve("jvm.options"),
             "-XX:TieredStopAtLevel=1",
-            // A method that is hot here stays with the first compiler for ever. Of base64, which jvm.options make hot at once,
+            // A method that is hot here stays with the first compiler for ever. Of base64, which
+            // jvm.options make hot at once,
             // that would cost half the speed of every JSON stream.
             "-XX:CompileCommand=CompileThresholdScaling,java.util.Base64$Encoder::encode0,1000.0",
             "-XX:AOTCacheOutput=" + recorded,

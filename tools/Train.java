@@ -31,6 +31,7 @@ final class Train {
   /// Enough for the first compiler to have seen all of a start. With 40 an agent's first 1,300 starts took four times the CPU,
   /// most of it in the second compiler.
   private static final int STARTS = 2_000;
+
   private static final String LINES =
       "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
 

@@ -37,7 +37,7 @@ import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.proto.process.ProcessGrpc;
-import io.grpc.ServerServiceDefinition;
+import io.grpc.BindableService;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -163,8 +163,8 @@ final class Agent implements AutoCloseable {
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
-    for (ServerServiceDefinition service : Reflection.services(rpc::services)) {
-      rpc.add(service, Dispatch.EVENT_LOOP);
+    for (BindableService reflection : Reflection.services()) {
+      rpc.add(reflection.bindService(), Dispatch.EVENT_LOOP);
     }
     rpc.ready();
     health.setStatus(

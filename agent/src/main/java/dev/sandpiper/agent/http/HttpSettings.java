@@ -54,7 +54,8 @@ public record HttpSettings(
             640), // longer than the proxy's in front, or it reuses a socket that was just closed
         Duration.ofSeconds(5),
         1000,
-        // Small, so that a slow client's progress is seen in small steps; 256 KiB and 1 MiB were also a third slower.
+        // Small, so that a slow client's progress is seen in small steps; 256 KiB and 1 MiB were
+        // also a third slower.
         64 * 1024,
         256 * 1024,
         null);

@@ -58,11 +58,7 @@ final class JsonCodec implements Codec {
     }
     Message.Builder builder = prototype.newBuilderForType();
     String json = new String(bytes, StandardCharsets.UTF_8);
-    int trailing = JsonEnd.trailing(json);
-    if (trailing >= 0) {
-      throw invalid(
-          "unmarshal message: there is more after the JSON object, at character " + trailing, null);
-    }
+    JsonMembers.check(json);
     try {
       format().parser.merge(json, builder);
       return builder.build();
