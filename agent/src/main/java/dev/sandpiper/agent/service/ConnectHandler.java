@@ -8,9 +8,7 @@ import dev.sandpiper.proto.process.ConnectRequest;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
-import io.grpc.Status;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /// `Connect`: follows a live process from now on, or answers with the end of one that ended a moment ago (contract,
 /// section 3.11).
@@ -25,24 +23,7 @@ final class ConnectHandler implements ServerCallHandler<ConnectRequest, Object> 
   public ServerCall.Listener<ConnectRequest> startCall(
       ServerCall<ConnectRequest, Object> call, Metadata headers) {
     OutputCall output = new OutputCall(call, headers, false);
-    call.request(2); // one, and the second that would be an error
-    return new FollowListener<>(output) {
-      private @Nullable ConnectRequest request;
-
-      @Override
-      public void onMessage(ConnectRequest message) {
-        request = message;
-      }
-
-      @Override
-      public void onHalfClose() {
-        if (request == null) {
-          output.fail(Status.UNIMPLEMENTED.withDescription("the call holds no message"));
-        } else {
-          follow(output, request);
-        }
-      }
-    };
+    return new FollowListener<>(call, output, request -> follow(output, request));
   }
 
   private void follow(OutputCall output, ConnectRequest request) {

@@ -1,14 +1,38 @@
 package dev.sandpiper.agent.service;
 
 import io.grpc.ServerCall;
+import io.grpc.Status;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/// What `Start` and `Connect` have in common: the socket's readiness moves the output on, and a client that leaves is
-/// forgotten without a word to the process.
-class FollowListener<Q> extends ServerCall.Listener<Q> {
+/// What `Start` and `Connect` have in common: one request, then the socket's readiness moves the output on, and a client that
+/// leaves is forgotten without a word to the process.
+final class FollowListener<Q> extends ServerCall.Listener<Q> {
   private final OutputCall output;
+  private final Consumer<Q> method;
+  private @Nullable Q request;
 
-  FollowListener(OutputCall output) {
+  /// Asks for the request.
+  ///
+  /// @param method called once, with the request, when the client has sent all of it
+  FollowListener(ServerCall<Q, ?> call, OutputCall output, Consumer<Q> method) {
     this.output = output;
+    this.method = method;
+    call.request(2); // one, and the second that would be an error
+  }
+
+  @Override
+  public void onMessage(Q message) {
+    request = message;
+  }
+
+  @Override
+  public void onHalfClose() {
+    if (request == null) {
+      output.fail(Status.UNIMPLEMENTED.withDescription("the call holds no message"));
+    } else {
+      method.accept(request);
+    }
   }
 
   @Override

@@ -18,7 +18,6 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
-import org.jspecify.annotations.Nullable;
 
 /// `Start`: spawns, answers with the pid as soon as the spawn has succeeded and never before, then follows the output.
 ///
@@ -42,24 +41,7 @@ final class StartHandler implements ServerCallHandler<StartRequest, Object> {
       ServerCall<StartRequest, Object> call, Metadata headers) {
     Optional<Duration> limit = timeLimit(headers);
     OutputCall output = new OutputCall(call, headers, limit.isPresent());
-    call.request(2); // one, and the second that would be an error
-    return new FollowListener<>(output) {
-      private @Nullable StartRequest request;
-
-      @Override
-      public void onMessage(StartRequest message) {
-        request = message;
-      }
-
-      @Override
-      public void onHalfClose() {
-        if (request == null) {
-          output.fail(Status.UNIMPLEMENTED.withDescription("the call holds no message"));
-        } else {
-          start(call, output, request, limit);
-        }
-      }
-    };
+    return new FollowListener<>(call, output, request -> start(call, output, request, limit));
   }
 
   private void start(
