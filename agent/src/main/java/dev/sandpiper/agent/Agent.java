@@ -1,6 +1,10 @@
 package dev.sandpiper.agent;
 
 import ch.qos.logback.classic.Level;
+import dev.sandpiper.agent.accounts.AccountSettings;
+import dev.sandpiper.agent.accounts.Accounts;
+import dev.sandpiper.agent.accounts.SandboxDefaults;
+import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.auth.BasicUserFilter;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
@@ -13,7 +17,6 @@ import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
-import dev.sandpiper.agent.launch.Users;
 import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
@@ -57,6 +60,9 @@ import org.slf4j.LoggerFactory;
 final class Agent implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger("agent");
 
+  /// Variables of every command. Programs ask this one whether they run in a microVM of E2B's.
+  private static final Map<String, String> OWN_VARIABLES = Map.of("E2B_SANDBOX", "false");
+
   /// One step of the way down.
   private interface Stop {
     void run() throws Exception;
@@ -72,6 +78,7 @@ final class Agent implements AutoCloseable {
     List<Setting<?>> all = new ArrayList<>();
     all.addAll(ListenSettings.all());
     all.addAll(AgentSettings.all());
+    all.addAll(AccountSettings.all());
     all.addAll(ProcessSettings.all());
     all.addAll(OutputSettings.all());
     all.addAll(RecordSettings.all());
@@ -113,17 +120,16 @@ final class Agent implements AutoCloseable {
     // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their
     // services.
     Users users = new Users();
-    ProcessSettings processSettings = ProcessSettings.from(settings);
-    String self = users.self().name(); // need not be among the accounts
-    String defaultUser = processSettings.defaultUser().orElse(self);
+    Accounts accounts =
+        new Accounts(users, new SandboxDefaults(AccountSettings.from(settings).defaultUser()));
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
     router.filter(new CorsFilter());
     router.filter(
         new BasicUserFilter(
-            name -> name.equals(self) || users.find(name).isPresent(),
-            () -> defaultUser,
+            accounts::exists,
+            accounts::defaultUserName,
             (exchange, message) ->
                 rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
     HealthRoute.register(router);
@@ -155,9 +161,10 @@ final class Agent implements AutoCloseable {
     // effect
     ProcessManager processes =
         new ProcessManager(
-            processSettings,
-            new ProcessManager.Parts(users, launcher, store, loop, journal, ids, clock),
+            ProcessSettings.from(settings),
+            new ProcessManager.Parts(accounts, launcher, store, loop, journal, ids, clock),
             System.getenv(),
+            OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));
     stops.push(processes::stop);
     HealthStatusManager health = new HealthStatusManager();

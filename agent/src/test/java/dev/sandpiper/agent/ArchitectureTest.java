@@ -46,23 +46,26 @@ final class ArchitectureTest {
   private static final Map<String, Set<String>> MAY_USE =
       new TreeMap<>(
           Map.ofEntries(
+              Map.entry("accounts", Set.of("posix")),
               Map.entry("auth", Set.of("http")),
               Map.entry("cli", Set.of()),
               Map.entry("config", Set.of()),
-              Map.entry("filesystem", Set.of("posix")),
+              Map.entry("filesystem", Set.of("accounts", "posix")),
               Map.entry("http", Set.of()),
               Map.entry("journal", Set.of("posix")),
-              Map.entry("launch", Set.of("posix")),
+              Map.entry("launch", Set.of("accounts", "posix")),
               Map.entry("output", Set.of("posix")),
               Map.entry("posix", Set.of()),
-              Map.entry("process", Set.of("journal", "launch", "output", "posix")),
+              Map.entry("process", Set.of("accounts", "journal", "launch", "output", "posix")),
               Map.entry("query", Set.of("output", "process")),
               Map.entry("record", Set.of("output", "posix")),
-              Map.entry("rest", Set.of("auth", "filesystem", "http", "output", "process", "query")),
+              Map.entry(
+                  "rest",
+                  Set.of("accounts", "auth", "filesystem", "http", "output", "process", "query")),
               Map.entry("rpc", Set.of("auth", "http")),
               Map.entry(
                   "service", // of launch only the values that a start is made of
-                  Set.of("auth", "filesystem", "launch", "output", "process", "rpc")),
+                  Set.of("accounts", "auth", "filesystem", "launch", "output", "process", "rpc")),
               Map.entry("telemetry", Set.of())));
 
   @TestFactory
@@ -109,6 +112,7 @@ final class ArchitectureTest {
         noClasses()
             .that(
                 in(
+                        "accounts..",
                         "filesystem..",
                         "journal..",
                         "launch..",

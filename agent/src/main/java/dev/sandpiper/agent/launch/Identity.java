@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.launch;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.posix.Tasks;

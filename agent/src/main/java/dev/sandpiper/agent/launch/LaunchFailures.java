@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.launch;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.launch.CommandSearch.Problem;
 import dev.sandpiper.agent.launch.LaunchException.Reason;
 import dev.sandpiper.agent.posix.Errno;

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.launch;
 
+import dev.sandpiper.agent.accounts.User;
 import java.util.List;
 import java.util.Map;
 

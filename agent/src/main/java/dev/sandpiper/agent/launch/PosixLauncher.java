@@ -1,5 +1,7 @@
 package dev.sandpiper.agent.launch;
 
+import dev.sandpiper.agent.accounts.User;
+import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.launch.LaunchException.Reason;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;

@@ -5,7 +5,7 @@
 /// comes after this agent can open them again; it is started with `posix_spawn`, so that its pid, its exit status and
 /// its signal are what the kernel says; and it runs as its user because one thread took that identity for a moment.
 ///
-/// What flows in: a complete environment, an absolute working directory, a {@link dev.sandpiper.agent.launch.User}. What
+/// What flows in: a complete environment, an absolute working directory, a {@link dev.sandpiper.agent.accounts.User}. What
 /// flows out: descriptors (ownership is written at each), a pid, an {@link dev.sandpiper.agent.launch.Exit}, or a
 /// {@link dev.sandpiper.agent.launch.LaunchException} that names what was wrong and leaves nothing behind.
 ///

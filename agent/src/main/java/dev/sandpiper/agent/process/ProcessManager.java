@@ -1,5 +1,9 @@
 package dev.sandpiper.agent.process;
 
+import dev.sandpiper.agent.accounts.Accounts;
+import dev.sandpiper.agent.accounts.BadPathException;
+import dev.sandpiper.agent.accounts.UnknownUserException;
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
@@ -10,8 +14,6 @@ import dev.sandpiper.agent.launch.LaunchSpec;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.launch.Stdio;
-import dev.sandpiper.agent.launch.User;
-import dev.sandpiper.agent.launch.Users;
 import dev.sandpiper.agent.output.Cancellable;
 import dev.sandpiper.agent.output.FdWatch;
 import dev.sandpiper.agent.output.OutputLog;
@@ -52,7 +54,7 @@ public final class ProcessManager {
   private static final int SIGKILL = 9;
 
   private final ProcessSettings settings;
-  private final Users users;
+  private final Accounts accounts;
   private final Launcher launcher;
   private final OutputStore store;
   private final PipeLoop loop;
@@ -68,7 +70,7 @@ public final class ProcessManager {
 
   /// What the manager works with.
   ///
-  /// @param users accounts of the machine
+  /// @param accounts whom and where a request means
   /// @param launcher spawns
   /// @param store keeps output
   /// @param loop the pipe loop
@@ -76,7 +78,7 @@ public final class ProcessManager {
   /// @param ids makes process ids
   /// @param clock tells the time
   public record Parts(
-      Users users,
+      Accounts accounts,
       Launcher launcher,
       OutputStore store,
       PipeLoop loop,
@@ -87,21 +89,23 @@ public final class ProcessManager {
   /// A manager without processes.
   ///
   /// @param agentEnvironment the agent's own environment, of which commands get `PATH`
+  /// @param ownVariables variables of every command that nobody but the request can change
   /// @param listeners told of every start and end, in this order
   public ProcessManager(
       ProcessSettings settings,
       Parts parts,
       Map<String, String> agentEnvironment,
+      Map<String, String> ownVariables,
       List<ProcessListener> listeners) {
     this.settings = settings;
-    this.users = parts.users();
+    this.accounts = parts.accounts();
     this.launcher = parts.launcher();
     this.store = parts.store();
     this.loop = parts.loop();
     this.journal = parts.journal();
     this.ids = parts.ids();
     this.clock = parts.clock();
-    this.environmentRules = new EnvironmentRules(agentEnvironment, Map.of("E2B_SANDBOX", "false"));
+    this.environmentRules = new EnvironmentRules(agentEnvironment, ownVariables);
     this.listeners = List.copyOf(listeners);
     this.retained =
         new RetainedEnds(
@@ -150,32 +154,25 @@ public final class ProcessManager {
     if (stopping) {
       throw new StartRefused(StartRefused.Reason.STOPPING, "the agent is stopping");
     }
-    User user = user(spec.user());
+    User user;
+    String cwd;
+    try {
+      user = accounts.user(spec.user());
+      cwd = accounts.resolve(spec.cwd().orElse(""), user);
+    } catch (UnknownUserException unknown) {
+      throw new StartRefused(StartRefused.Reason.UNKNOWN_USER, unknown.getMessage());
+    } catch (BadPathException bad) {
+      throw new StartRefused(StartRefused.Reason.INVALID, bad.getMessage());
+    }
     return new LaunchSpec(
         ids.get(),
         spec.cmd(),
         spec.args(),
-        environmentRules.environment(user, spec.environment()),
-        EnvironmentRules.resolve(spec.cwd(), user),
+        environmentRules.environment(
+            user, accounts.defaults().now().variables(), spec.environment()),
+        cwd,
         user,
         spec.stdio());
-  }
-
-  private User user(Optional<String> requested) throws StartRefused {
-    Optional<String> name = requested.or(settings::defaultUser);
-    User self = users.self();
-    // The agent's own account need not be in the file.
-    if (name.isEmpty() || name.get().equals(self.name())) {
-      return self;
-    }
-    return users
-        .find(name.get())
-        .orElseThrow(() ->
-            new StartRefused(
-                StartRefused.Reason.UNKNOWN_USER,
-                (requested.isPresent() ? "invalid username: '" : "invalid default user: '")
-                    + name.get()
-                    + "'"));
   }
 
   private static StartRefused refused(LaunchException failure) {

@@ -4,7 +4,6 @@ import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 
 /// Limits of the processes' lives.
 ///
@@ -14,15 +13,13 @@ import java.util.Optional;
 /// @param inputQueueBytes bytes that may wait to be written to one process's input
 /// @param inputStallLimit how long a process may take nothing from its input before a write is answered
 /// @param stopGrace how long a process has between SIGTERM and SIGKILL when the agent stops
-/// @param defaultUser the account for requests that name none; empty for the agent's own
 public record ProcessSettings(
     Duration drainLimit,
     Duration retainEnds,
     int retainedEnds,
     long inputQueueBytes,
     Duration inputStallLimit,
-    Duration stopGrace,
-    Optional<String> defaultUser) {
+    Duration stopGrace) {
 
   /// How many ends are kept at the most: at 1,000 starts a second ten seconds' worth, about 3 MiB.
   private static final int RETAINED_ENDS = 10_000;
@@ -59,15 +56,9 @@ public record ProcessSettings(
           .defaultsTo(Duration.ofSeconds(5))
           .because("how long commands have between SIGTERM and SIGKILL when the agent stops");
 
-  static final Setting<Optional<String>> DEFAULT_USER =
-      Setting.text("default-user")
-          .optional()
-          .because("account that commands run as when a request names none");
-
   /// The settings of this package.
   public static List<Setting<?>> all() {
-    return List.of(
-        DEFAULT_USER, DRAIN_LIMIT, RETAIN_ENDS, INPUT_QUEUE, INPUT_STALL_LIMIT, STOP_GRACE);
+    return List.of(DRAIN_LIMIT, RETAIN_ENDS, INPUT_QUEUE, INPUT_STALL_LIMIT, STOP_GRACE);
   }
 
   /// What the settings say.
@@ -78,7 +69,6 @@ public record ProcessSettings(
         RETAINED_ENDS,
         settings.get(INPUT_QUEUE),
         settings.get(INPUT_STALL_LIMIT),
-        settings.get(STOP_GRACE),
-        settings.get(DEFAULT_USER));
+        settings.get(STOP_GRACE));
   }
 }

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
+import dev.sandpiper.agent.accounts.User;
+import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.launch.LaunchException.Reason;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.launch.LaunchException.Reason;
 import dev.sandpiper.agent.launch.LaunchFixture.Finished;
 import dev.sandpiper.agent.posix.Posix;

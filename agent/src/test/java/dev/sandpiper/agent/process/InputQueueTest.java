@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -32,8 +31,7 @@ class InputQueueTest {
                 100,
                 LIMIT,
                 Duration.ofMillis(300),
-                Duration.ofMillis(100),
-                Optional.empty()));
+                Duration.ofMillis(100)));
   }
 
   @AfterEach

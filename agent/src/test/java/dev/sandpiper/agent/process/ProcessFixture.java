@@ -1,12 +1,14 @@
 package dev.sandpiper.agent.process;
 
+import dev.sandpiper.agent.accounts.Accounts;
+import dev.sandpiper.agent.accounts.SandboxDefaults;
+import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
 import dev.sandpiper.agent.launch.PtySize;
 import dev.sandpiper.agent.launch.Stdio;
-import dev.sandpiper.agent.launch.Users;
 import dev.sandpiper.agent.output.Cursor;
 import dev.sandpiper.agent.output.Cursor.Step;
 import dev.sandpiper.agent.output.OutputSettings;
@@ -53,7 +55,7 @@ final class ProcessFixture {
         new ProcessManager(
             settings,
             new ProcessManager.Parts(
-                users,
+                new Accounts(users, new SandboxDefaults(Optional.empty())),
                 launcher,
                 store,
                 loop,
@@ -61,6 +63,7 @@ final class ProcessFixture {
                 new ProcessIds(InstantSource.system()),
                 InstantSource.system()),
             Map.of("PATH", "/usr/bin:/bin"),
+            Map.of(),
             List.of(listeners));
   }
 
@@ -71,8 +74,7 @@ final class ProcessFixture {
         100,
         1 << 20,
         Duration.ofSeconds(10),
-        Duration.ofSeconds(1),
-        Optional.empty());
+        Duration.ofSeconds(1));
   }
 
   ManagedProcess shell(String script) throws Exception {

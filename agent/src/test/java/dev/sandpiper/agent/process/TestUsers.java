@@ -1,6 +1,6 @@
 package dev.sandpiper.agent.process;
 
-import dev.sandpiper.agent.launch.User;
+import dev.sandpiper.agent.accounts.User;
 import java.util.List;
 
 /// Accounts that need not exist.

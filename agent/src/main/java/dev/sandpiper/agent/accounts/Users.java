@@ -1,4 +1,4 @@
-package dev.sandpiper.agent.launch;
+package dev.sandpiper.agent.accounts;
 
 import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.Posix;
@@ -50,6 +50,8 @@ public final class Users {
       Map<String, String> lines,
       Map<String, List<Integer>> groups,
       Map<String, Integer> groupIds,
+      Map<Integer, String> userNames,
+      Map<Integer, String> groupNames,
       User self) {}
 
   public Users() {
@@ -60,7 +62,8 @@ public final class Users {
     this(passwd, group, Tasks.geteuid() == 0 && hasSwitchCapabilities());
   }
 
-  Users(Path passwd, Path group, boolean canSwitch) {
+  /// Accounts from other files, with the right to switch as told: for tests.
+  public Users(Path passwd, Path group, boolean canSwitch) {
     this.passwd = passwd;
     this.group = group;
     this.canSwitch = canSwitch;
@@ -94,8 +97,18 @@ public final class Users {
   }
 
   /// The number of a group by its name.
-  Optional<Integer> groupId(String name) {
+  public Optional<Integer> groupId(String name) {
     return Optional.ofNullable(current().groupIds.get(name));
+  }
+
+  /// The name of the account with this number; the number itself where there is none.
+  public String userName(int uid) {
+    return current().userNames.getOrDefault(uid, Integer.toUnsignedString(uid));
+  }
+
+  /// The name of the group with this number; the number itself where there is none.
+  public String groupName(int gid) {
+    return current().groupNames.getOrDefault(gid, Integer.toUnsignedString(gid));
   }
 
   /// Whether the agent may take another user's identity: it is root and has the capabilities for it.
@@ -111,7 +124,8 @@ public final class Users {
       return kept;
     }
     List<String> groupLines = lines(group);
-    Map<String, String> byName = readPasswd(lines(passwd));
+    List<String> passwdLines = lines(passwd);
+    Map<String, String> byName = readPasswd(passwdLines);
     Map<String, List<Integer>> byMember = readGroups(groupLines);
     Snapshot fresh =
         new Snapshot(
@@ -120,6 +134,8 @@ public final class Users {
             byName,
             byMember,
             readGroupIds(groupLines),
+            readNames(passwdLines),
+            readNames(groupLines),
             ownUser(byName, byMember));
     snapshot = fresh;
     return fresh;
@@ -172,6 +188,19 @@ public final class Users {
       }
     }
     return byName;
+  }
+
+  /// Names by number, which is the third field of both files; the first entry of a number counts.
+  private static Map<Integer, String> readNames(List<String> lines) {
+    Map<Integer, String> byId = new HashMap<>();
+    for (String line : lines) {
+      String[] fields = line.split(":", -1);
+      Integer id = fields.length >= 3 ? id(fields[2]) : null;
+      if (id != null) {
+        byId.putIfAbsent(id, utf8(fields[0]));
+      }
+    }
+    return byId;
   }
 
   private User parse(String line, Map<String, List<Integer>> memberships) {

@@ -1,4 +1,4 @@
-package dev.sandpiper.agent.launch;
+package dev.sandpiper.agent.accounts;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.sandpiper.agent.launch;
+package dev.sandpiper.agent.accounts;
 
 import java.util.List;
 
