@@ -29,7 +29,7 @@ final class ConnectHandler implements ServerCallHandler<ConnectRequest, Object> 
   private void follow(OutputCall output, ConnectRequest request) {
     Optional<Selector> selector = Selectors.of(request.getProcess());
     if (selector.isEmpty()) {
-      output.fail(Selectors.UNSET);
+      output.close(Selectors.UNSET);
       return;
     }
     // In this order nothing is missed: a process is retained before it leaves the live ones. One
@@ -44,6 +44,6 @@ final class ConnectHandler implements ServerCallHandler<ConnectRequest, Object> 
         .findEnded(selector.get())
         .ifPresentOrElse(
             ended -> output.replay(ended.pid(), ended.end()),
-            () -> output.fail(Failures.notFound(selector.get())));
+            () -> output.close(Failures.notFound(selector.get())));
   }
 }

@@ -29,7 +29,7 @@ final class FollowListener<Q> extends ServerCall.Listener<Q> {
   @Override
   public void onHalfClose() {
     if (request == null) {
-      output.fail(Status.UNIMPLEMENTED.withDescription("the call holds no message"));
+      output.close(Status.UNIMPLEMENTED.withDescription("the call holds no message"));
     } else {
       method.accept(request);
     }

@@ -151,12 +151,8 @@ final class OutputCall {
     lastSentNanos = System.nanoTime();
   }
 
-  /// Ends the call with a failure.
-  void fail(Status status) {
-    close(status);
-  }
-
-  private void close(Status status) {
+  /// Ends the call with this status, once.
+  void close(Status status) {
     if (closed) {
       return;
     }

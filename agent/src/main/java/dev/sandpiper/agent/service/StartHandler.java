@@ -50,14 +50,14 @@ final class StartHandler implements ServerCallHandler<StartRequest, Object> {
       StartRequest request,
       Optional<Duration> limit) {
     if (!request.hasProcess() || request.getProcess().getCmd().isEmpty()) {
-      output.fail(Status.INVALID_ARGUMENT.withDescription("process.cmd is required"));
+      output.close(Status.INVALID_ARGUMENT.withDescription("process.cmd is required"));
       return;
     }
     StartSpec spec;
     try {
       spec = spec(call, request, limit);
     } catch (IllegalArgumentException invalid) {
-      output.fail(Status.INVALID_ARGUMENT.withDescription(invalid.getMessage()));
+      output.close(Status.INVALID_ARGUMENT.withDescription(invalid.getMessage()));
       return;
     }
     ScheduledExecutorService executor = Calls.executor(call);
@@ -75,7 +75,7 @@ final class StartHandler implements ServerCallHandler<StartRequest, Object> {
 
           @Override
           public void onRefused(StartRefused refused) {
-            run(() -> output.fail(Failures.of(refused)));
+            run(() -> output.close(Failures.of(refused)));
           }
 
           private void run(Runnable step) {
