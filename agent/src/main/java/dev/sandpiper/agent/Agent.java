@@ -6,6 +6,7 @@ import dev.sandpiper.agent.accounts.Accounts;
 import dev.sandpiper.agent.accounts.SandboxDefaults;
 import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.auth.BasicUserFilter;
+import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
 import dev.sandpiper.agent.http.CorsFilter;
@@ -45,6 +46,7 @@ import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.IOException;
+import java.net.BindException;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -89,18 +91,20 @@ final class Agent implements AutoCloseable {
   /// running.
   ///
   /// @param recordSink where records and log lines go
-  static Agent start(Settings settings, RecordSink recordSink) throws IOException {
+  static Agent start(Settings settings, RecordSink recordSink)
+      throws IOException, BadSettingException {
     Agent agent = new Agent();
     try {
       agent.build(settings, recordSink);
-    } catch (IOException | RuntimeException | Error e) {
+    } catch (IOException | BadSettingException | RuntimeException | Error e) {
       agent.close();
       throw e;
     }
     return agent;
   }
 
-  private void build(Settings settings, RecordSink recordSink) throws IOException {
+  private void build(Settings settings, RecordSink recordSink)
+      throws IOException, BadSettingException {
     AgentSettings own = AgentSettings.from(settings);
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
@@ -137,7 +141,7 @@ final class Agent implements AutoCloseable {
     HttpServer http = new HttpServer(ListenSettings.from(settings), router);
     try {
       http.bind();
-    } catch (IOException e) {
+    } catch (BindException e) {
       throw new IOException("--listen, --port: " + e.getMessage(), e);
     }
     stops.push(http::close);

@@ -100,6 +100,9 @@ final class OwnAgent implements Closeable {
             "--listen=" + url.host(),
             "--port=" + url.port(),
             "--state-dir=" + directory.resolve("state"));
+    // Those are for an agent that others reach. This one is ours alone, and spoken to in plain
+    // text.
+    builder.environment().keySet().removeIf(name -> name.startsWith("SANDPIPER_TLS_"));
     builder.redirectInput(new File("/dev/null")).redirectError(errors);
     if (records.isEmpty()) {
       builder.redirectOutput(ProcessBuilder.Redirect.DISCARD);

@@ -20,6 +20,7 @@ import io.netty.handler.ssl.ApplicationProtocolNames;
 import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -51,7 +52,8 @@ public final class HttpServer implements AutoCloseable {
     this.handler = handler;
   }
 
-  /// Listens at every address, or throws naming the one that failed, and then listens at none.
+  /// Listens at every address, or throws and then listens at none: a `BindException` naming the address that failed, or
+  /// another exception naming the file of TLS that cannot be used and its setting.
   public synchronized void bind() throws IOException {
     if (transport != null) {
       throw new IllegalStateException("bound already");
@@ -88,6 +90,7 @@ public final class HttpServer implements AutoCloseable {
                       channel
                           .pipeline()
                           .addLast(
+                              new TlsOnly(),
                               tls.current().newHandler(channel.alloc()),
                               new Negotiated(HttpServer.this::install));
                     }
@@ -103,10 +106,12 @@ public final class HttpServer implements AutoCloseable {
         Throwable cause = bound.cause();
         close();
         String what = resolved.isUnresolved() ? "no such host" : cause.getMessage();
-        throw new IOException(
-            "cannot listen at %s:%d: %s"
-                .formatted(address.getHostString(), address.getPort(), what),
-            cause);
+        IOException failure =
+            new BindException(
+                "cannot listen at %s:%d: %s"
+                    .formatted(address.getHostString(), address.getPort(), what));
+        failure.initCause(cause);
+        throw failure;
       }
       listeners.add(bound.channel());
     }

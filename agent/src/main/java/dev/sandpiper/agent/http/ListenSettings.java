@@ -1,10 +1,14 @@
 package dev.sandpiper.agent.http;
 
+import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// The settings of the front door, and how they become [HttpSettings].
 public final class ListenSettings {
@@ -34,15 +38,32 @@ public final class ListenSettings {
           .because(
               "how long requests may go on when the agent stops, after the commands have ended");
 
+  static final Setting<Optional<Path>> TLS_CERT =
+      Setting.path("tls-cert")
+          .optional()
+          .because(
+              "PEM file with the certificate of the port and those up to its authority; the port then speaks TLS only");
+
+  static final Setting<Optional<Path>> TLS_KEY =
+      Setting.path("tls-key")
+          .optional()
+          .because("PEM file with that certificate's private key, without a password");
+
+  static final Setting<Optional<Path>> TLS_CLIENT_CA =
+      Setting.path("tls-client-ca")
+          .optional()
+          .because(
+              "PEM file with authorities; then every client has to show a certificate that one of them has signed");
+
   private ListenSettings() {}
 
   /// The settings of this package.
   public static List<Setting<?>> all() {
-    return List.of(PORT, LISTEN, IDLE_TIMEOUT, SHUTDOWN_GRACE);
+    return List.of(PORT, LISTEN, TLS_CERT, TLS_KEY, TLS_CLIENT_CA, IDLE_TIMEOUT, SHUTDOWN_GRACE);
   }
 
-  /// What the settings say.
-  public static HttpSettings from(Settings settings) {
+  /// What the settings say. The files of TLS are read by [HttpServer#bind].
+  public static HttpSettings from(Settings settings) throws BadSettingException {
     int port = settings.get(PORT);
     List<InetSocketAddress> addresses =
         settings.get(LISTEN).stream()
@@ -59,6 +80,26 @@ public final class ListenSettings {
         defaults.maxConcurrentStreams(),
         defaults.lowWaterBytes(),
         defaults.highWaterBytes(),
-        defaults.tls());
+        tls(settings));
+  }
+
+  private static @Nullable TlsSettings tls(Settings settings) throws BadSettingException {
+    Optional<Path> certificate = settings.get(TLS_CERT);
+    Optional<Path> key = settings.get(TLS_KEY);
+    Optional<Path> clientCa = settings.get(TLS_CLIENT_CA);
+    if (certificate.isPresent() && key.isPresent()) {
+      return new TlsSettings(certificate.get(), key.get(), clientCa.orElse(null));
+    }
+    if (certificate.isPresent()) {
+      throw BadSettingException.of(TLS_CERT, "is given without " + TLS_KEY);
+    }
+    if (key.isPresent()) {
+      throw BadSettingException.of(TLS_KEY, "is given without " + TLS_CERT);
+    }
+    if (clientCa.isPresent()) {
+      throw BadSettingException.of(
+          TLS_CLIENT_CA, "is given without " + TLS_CERT + " and " + TLS_KEY);
+    }
+    return null;
   }
 }

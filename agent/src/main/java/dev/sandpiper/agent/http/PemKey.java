@@ -2,10 +2,8 @@ package dev.sandpiper.agent.http;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
@@ -23,6 +21,9 @@ final class PemKey {
   private static final Pattern BLOCK =
       Pattern.compile("-----BEGIN ((?:[A-Z]+ )*PRIVATE KEY)-----([^-]*)-----END", Pattern.DOTALL);
 
+  /// How the older forms say that they are encrypted; the lines around it are no part of [#BLOCK].
+  private static final String OLD_PASSWORD = "Proc-Type: 4,ENCRYPTED";
+
   /// `AlgorithmIdentifier` of RSA: 1.2.840.113549.1.1.1 and NULL.
   private static final byte[] RSA = HexFormat.of().parseHex("300d06092a864886f70d0101010500");
 
@@ -36,10 +37,17 @@ final class PemKey {
 
   private PemKey() {}
 
-  static PrivateKey read(Path file) throws IOException {
-    Matcher block = BLOCK.matcher(Files.readString(file, StandardCharsets.US_ASCII));
-    if (!block.find()) {
-      throw new IOException(file + " holds no PEM private key");
+  /// @throws TlsFile.Unusable saying what is wrong with the file
+  static PrivateKey read(TlsFile file) throws IOException {
+    String text = file.text();
+    Matcher block = BLOCK.matcher(text);
+    boolean found = block.find();
+    if (text.contains(OLD_PASSWORD) || (found && block.group(1).equals("ENCRYPTED PRIVATE KEY"))) {
+      throw file.unusable(
+          "holds an encrypted private key; it must be one without a password", null);
+    }
+    if (!found) {
+      throw file.unusable("holds no private key in PEM form", null);
     }
     String kind = block.group(1);
     try {
@@ -49,25 +57,24 @@ final class PemKey {
             case "PRIVATE KEY" -> der;
             case "RSA PRIVATE KEY" -> frame(RSA, der);
             case "EC PRIVATE KEY" -> frame(der(SEQUENCE, EC, curve(der)), der);
-            default ->
-                throw new IOException(
-                    file + " holds an " + kind + ", which cannot be read without a password");
+            default -> throw file.unusable("holds an unknown kind of key: " + kind, null);
           };
       return decode(file, pkcs8);
-    } catch (IllegalArgumentException | java.nio.BufferUnderflowException e) {
-      throw new IOException(file + ": the " + kind + " is damaged", e);
+    } catch (IllegalArgumentException | BufferUnderflowException e) {
+      throw file.unusable("holds a damaged " + kind, e);
     }
   }
 
-  private static PrivateKey decode(Path file, byte[] pkcs8) throws IOException {
-    IOException failure = new IOException(file + " holds no RSA, EC or EdDSA private key");
+  private static PrivateKey decode(TlsFile file, byte[] pkcs8) throws IOException {
+    IOException failure =
+        file.unusable("holds no RSA, EC or EdDSA private key, or a damaged one", null);
     for (String algorithm : List.of("RSA", "EC", "EdDSA")) {
       try {
         return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(pkcs8));
       } catch (InvalidKeySpecException e) {
         failure.addSuppressed(e); // not this algorithm
       } catch (GeneralSecurityException e) {
-        throw new IOException("this Java has no " + algorithm, e);
+        throw file.unusable("cannot be used: this Java has no " + algorithm, e);
       }
     }
     throw failure;

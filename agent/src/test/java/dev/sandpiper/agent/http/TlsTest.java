@@ -1,8 +1,11 @@
 package dev.sandpiper.agent.http;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netty.buffer.ByteBuf;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -24,14 +27,19 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// With certificates that the JDK's own `keytool` makes.
 final class TlsTest {
@@ -43,6 +51,7 @@ final class TlsTest {
 
   private Identity identity(String name, String algorithm) throws Exception {
     Path store = directory.resolve(name + ".p12");
+    Files.deleteIfExists(store);
     Process keytool =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
@@ -85,6 +94,10 @@ final class TlsTest {
     return Files.writeString(directory.resolve(file), text);
   }
 
+  private static PrivateKey key(Path file) throws IOException {
+    return PemKey.read(new TlsFile(ListenSettings.TLS_KEY, file));
+  }
+
   private static HttpServer serve(TlsSettings tls) throws IOException {
     var router =
         new Router()
@@ -96,16 +109,29 @@ final class TlsTest {
     return server;
   }
 
-  private static HttpClient client(HttpClient.Version version, X509Certificate trusted)
+  private static HttpClient client(
+      HttpClient.Version version, X509Certificate trusted, @Nullable Identity own)
+      throws Exception {
+    return HttpClient.newBuilder().version(version).sslContext(trusting(trusted, own)).build();
+  }
+
+  private static SSLContext trusting(X509Certificate trusted, @Nullable Identity own)
       throws Exception {
     KeyStore store = KeyStore.getInstance("PKCS12");
     store.load(null, null);
     store.setCertificateEntry("server", trusted);
     var trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
     trust.init(store);
+    KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+    KeyStore ours = KeyStore.getInstance("PKCS12");
+    ours.load(null, null);
+    if (own != null) {
+      ours.setKeyEntry("us", key(own.key), PASSWORD, new Certificate[] {own.x509});
+    }
+    keys.init(ours, PASSWORD);
     SSLContext context = SSLContext.getInstance("TLS");
-    context.init(null, trust.getTrustManagers(), null);
-    return HttpClient.newBuilder().version(version).sslContext(context).build();
+    context.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
+    return context;
   }
 
   private static String get(HttpClient client, HttpServer server) throws Exception {
@@ -122,7 +148,7 @@ final class TlsTest {
     }
     Identity us = identity("us", "EC");
     try (var server = serve(new TlsSettings(us.certificate, us.key, null));
-        var client = client(version, us.x509)) {
+        var client = client(version, us.x509, null)) {
       assertThat(get(client, server)).isEqualTo(version + " true\n");
     }
   }
@@ -132,25 +158,166 @@ final class TlsTest {
     Identity us = identity("us", "RSA");
     Identity authority = identity("authority", "RSA");
     try (var server = serve(new TlsSettings(us.certificate, us.key, authority.certificate));
-        var client = client(HttpClient.Version.HTTP_1_1, us.x509)) {
+        var client = client(HttpClient.Version.HTTP_1_1, us.x509, null)) {
       assertThatThrownBy(() -> get(client, server)).isInstanceOf(IOException.class);
     }
   }
 
   @Test
-  void filesThatCannotBeUsedAreNamedAtStart() throws Exception {
+  void aClientWithACertificateOfTheAuthorityIsServed() throws Exception {
     Identity us = identity("us", "EC");
+    Identity them = identity("them", "EC");
+    try (var server = serve(new TlsSettings(us.certificate, us.key, them.certificate));
+        var client = client(HttpClient.Version.HTTP_1_1, us.x509, them)) {
+      assertThat(get(client, server)).isEqualTo("HTTP_1_1 true\n");
+    }
+  }
+
+  @Test
+  void plainTextIsAnsweredAndNotServed() throws Exception {
+    Identity us = identity("us", "EC");
+    try (var server = serve(new TlsSettings(us.certificate, us.key, null))) {
+      for (String words : List.of("GET / HTTP/1.1\nHost: x\n\n", "PRI * HTTP/2.0\n\nSM\n\n", "x")) {
+        try (var client = new RawClient(server.port())) {
+          var answer = client.send(words).read();
+          assertThat(answer.status()).isEqualTo(400);
+          assertThat(answer.text()).isEqualTo("this port speaks TLS: use https\n");
+          assertThat(client.in().read()).isEqualTo(-1);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aClientThatGoesIsNoticedWhileAResponseStreams() throws Exception {
+    Identity us = identity("us", "EC");
+    var gone = new CountDownLatch(1);
+    var router =
+        new Router()
+            .route(
+                "GET",
+                "/",
+                exchange -> {
+                  exchange.listen(
+                      new HttpExchange.Listener() {
+                        @Override
+                        public void onData(ByteBuf data) {}
+
+                        @Override
+                        public void onEnd(Headers trailers) {}
+
+                        @Override
+                        public void onAborted() {
+                          gone.countDown();
+                        }
+                      });
+                  exchange.sendHead(200, new Headers());
+                  exchange.write(exchange.newBuffer(1).writeByte('x'));
+                });
+    var settings =
+        HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+            .withTls(new TlsSettings(us.certificate, us.key, null));
+    try (var server = new HttpServer(settings, router)) {
+      server.bind();
+      try (var socket =
+          trusting(us.x509, null)
+              .getSocketFactory()
+              .createSocket(InetAddress.getLoopbackAddress(), server.port())) {
+        socket.getOutputStream().write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(US_ASCII));
+        assertThat(socket.getInputStream().read()).isEqualTo('H');
+      }
+      assertThat(gone.await(10, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  private void refused(
+      @Nullable Path certificate, @Nullable Path key, @Nullable Path clientCa, String message)
+      throws Exception {
+    Identity good = identity("good", "EC");
+    var settings =
+        new TlsSettings(
+            certificate == null ? good.certificate : certificate,
+            key == null ? good.key : key,
+            clientCa);
+    assertThatThrownBy(() -> serve(settings))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(message.replace("DIR", directory.toString()));
+  }
+
+  @Test
+  void filesThatCannotBeUsedAreNamedAtStartWithTheirSetting() throws Exception {
     Path nothing = Files.writeString(directory.resolve("nothing.pem"), "nothing\n");
     Path missing = directory.resolve("missing.pem");
-    assertThatThrownBy(() -> serve(new TlsSettings(nothing, us.key, null)))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("nothing.pem");
-    assertThatThrownBy(() -> serve(new TlsSettings(us.certificate, nothing, null)))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("nothing.pem");
-    assertThatThrownBy(() -> serve(new TlsSettings(us.certificate, us.key, missing)))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("missing.pem");
+    Path damaged = pem("damaged.pem", "CERTIFICATE", new byte[] {1, 2, 3});
+    Identity one = identity("one", "EC");
+    Path mixed =
+        Files.writeString(
+            directory.resolve("mixed.pem"),
+            Files.readString(one.certificate)
+                + Files.readString(identity("other", "EC").certificate));
+    refused(nothing, null, null, "--tls-cert: 'DIR/nothing.pem' holds no certificate in PEM form");
+    refused(missing, null, null, "--tls-cert: 'DIR/missing.pem' does not exist");
+    refused(damaged, null, null, "--tls-cert: 'DIR/damaged.pem' holds a damaged certificate");
+    refused(
+        mixed,
+        one.key,
+        null,
+        "--tls-cert: 'DIR/mixed.pem' cannot be used: Certificate chain is not valid");
+    refused(directory, null, null, "--tls-cert: 'DIR' is not a file");
+    refused(null, nothing, null, "--tls-key: 'DIR/nothing.pem' holds no private key in PEM form");
+    refused(null, missing, null, "--tls-key: 'DIR/missing.pem' does not exist");
+    refused(null, null, nothing, "--tls-client-ca: 'DIR/nothing.pem' holds no certificate");
+    refused(null, null, missing, "--tls-client-ca: 'DIR/missing.pem' does not exist");
+  }
+
+  @Test
+  void keysThatCannotBeUsedAreNamedAtStart() throws Exception {
+    refused(
+        null,
+        pem("damaged.key", "PRIVATE KEY", new byte[] {1, 2, 3}),
+        null,
+        "--tls-key: 'DIR/damaged.key' holds no RSA, EC or EdDSA private key, or a damaged one");
+    refused(
+        null,
+        pem("encrypted.key", "ENCRYPTED PRIVATE KEY", new byte[] {1, 2, 3}),
+        null,
+        "--tls-key: 'DIR/encrypted.key' holds an encrypted private key");
+    Path old =
+        Files.writeString(
+            directory.resolve("old.key"),
+            """
+            -----BEGIN RSA PRIVATE KEY-----
+            Proc-Type: 4,ENCRYPTED
+            DEK-Info: AES-128-CBC,00
+
+            AAAA
+            -----END RSA PRIVATE KEY-----
+            """);
+    refused(null, old, null, "--tls-key: 'DIR/old.key' holds an encrypted private key");
+    for (String algorithm : List.of("EC", "RSA")) {
+      refused(
+          null,
+          identity("other" + algorithm, algorithm).key,
+          null,
+          ".key' is not the key of the certificate in 'DIR/good.crt' (--tls-cert)");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"EC", "RSA", "Ed25519"})
+  void aChainAndItsKeyMayStandInOneFileAmongOtherText(String algorithm) throws Exception {
+    Identity us = identity("us", algorithm);
+    Path all =
+        Files.writeString(
+            directory.resolve("all.pem"),
+            "subject: \u00fc-\n"
+                + Files.readString(us.key)
+                + Files.readString(us.certificate)
+                + "issuer: -\n");
+    try (var server = serve(new TlsSettings(all, all, null));
+        var client = client(HttpClient.Version.HTTP_2, us.x509, null)) {
+      assertThat(get(client, server)).isEqualTo("HTTP_2 true\n");
+    }
   }
 
   @Test
@@ -164,9 +331,13 @@ final class TlsTest {
     assertThat(context.current()).as("looked at once a second").isSameAs(old);
     clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
     assertThat(context.current()).as("bad files are refused").isSameAs(old);
-    Files.copy(
-        second.certificate, first.certificate, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-    Files.copy(second.key, first.key, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    Files.copy(second.certificate, first.certificate, REPLACE_EXISTING);
+    clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
+    assertThat(context.current()).as("the key is still the old one").isSameAs(old);
+    Files.delete(first.key);
+    clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
+    assertThat(context.current()).as("no key at all").isSameAs(old);
+    Files.copy(second.key, first.key);
     Files.setLastModifiedTime(first.key, FileTime.from(Instant.ofEpochSecond(1)));
     clock.addAndGet(TimeUnit.SECONDS.toNanos(2));
     assertThat(context.current()).isNotSameAs(old);
@@ -174,17 +345,17 @@ final class TlsTest {
 
   @Test
   void theOlderFormOfRsaKeysIsReadToo() throws Exception {
-    PrivateKey key = PemKey.read(identity("us", "RSA").key);
+    PrivateKey key = key(identity("us", "RSA").key);
     byte[] pkcs8 = key.getEncoded();
     // PKCS #8 ends with an octet string that holds the older form: 26 bytes of version, algorithm
     // and lengths before it.
     Path old = pem("old.key", "RSA PRIVATE KEY", Arrays.copyOfRange(pkcs8, 26, pkcs8.length));
-    assertThat(PemKey.read(old)).isEqualTo(key);
+    assertThat(key(old)).isEqualTo(key);
   }
 
   @Test
   void theOlderFormOfEcKeysIsReadToo() throws Exception {
-    var key = (ECPrivateKey) PemKey.read(identity("us", "EC").key);
+    var key = (ECPrivateKey) key(identity("us", "EC").key);
     byte[] number = key.getS().toByteArray();
     byte[] curve = HexFormat.of().parseHex("06052b81040022"); // secp384r1, keytool's choice
     assertThat(key.getParams().toString()).contains("1.3.132.0.34");
@@ -197,6 +368,6 @@ final class TlsTest {
     der.writeBytes(new byte[] {(byte) 0xa0, (byte) curve.length});
     der.writeBytes(curve);
     Path old = pem("old.key", "EC PRIVATE KEY", der.toByteArray());
-    assertThat(((ECPrivateKey) PemKey.read(old)).getS()).isEqualTo(key.getS());
+    assertThat(((ECPrivateKey) key(old)).getS()).isEqualTo(key.getS());
   }
 }
