@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sandpiper.agent.rest;
+
+import org.jspecify.annotations.NullMarked;
