@@ -58,6 +58,20 @@ final class Abi {
   static final int STATFS = pick(137, 43);
   static final int LSEEK = pick(8, 62);
   static final int PPOLL = pick(271, 73);
+  static final int GETDENTS64 = pick(217, 61);
+  static final int LINKAT = pick(265, 37);
+  static final int UTIMENSAT = pick(280, 88);
+  static final int FSTATFS = pick(138, 44);
+  static final int COPY_FILE_RANGE = pick(326, 285);
+  static final int FADVISE64 = pick(221, 223);
+  static final int FALLOCATE = pick(285, 47);
+  static final int SYNCFS = pick(306, 267);
+
+  // Each is followed by the one that does not follow links (l…) and the one on a descriptor (f…).
+  static final int SETXATTR = pick(188, 5);
+  static final int GETXATTR = pick(191, 8);
+  static final int LISTXATTR = pick(194, 11);
+  static final int REMOVEXATTR = pick(197, 14);
 
   // One number everywhere since Linux 5.1.
   static final int PIDFD_SEND_SIGNAL = 424;
@@ -73,6 +87,7 @@ final class Abi {
   static final int STAT_LINKS = pick(16, 20);
   static final int STAT_UID = pick(28, 24);
   static final int STAT_GID = pick(32, 28);
+  static final int STAT_RDEV = pick(40, 32);
 
   private Abi() {}
 

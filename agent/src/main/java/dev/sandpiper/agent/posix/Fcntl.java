@@ -14,6 +14,7 @@ public final class Fcntl {
   public static final int O_CLOEXEC = 0x80000;
   public static final int O_PATH = 0x200000;
   public static final int O_DIRECTORY = Abi.O_DIRECTORY;
+  public static final int O_TMPFILE = 0x400000 | Abi.O_DIRECTORY;
   public static final int O_NOFOLLOW = Abi.O_NOFOLLOW;
 
   public static final int F_DUPFD = 0;
@@ -38,7 +39,17 @@ public final class Fcntl {
   public static final int AT_FDCWD = -100;
   public static final int AT_SYMLINK_NOFOLLOW = 0x100;
   public static final int AT_REMOVEDIR = 0x200;
+  public static final int AT_SYMLINK_FOLLOW = 0x400;
   public static final int AT_EMPTY_PATH = 0x1000;
+
+  public static final int RENAME_NOREPLACE = 1;
+  public static final int RENAME_EXCHANGE = 2;
+
+  /// posix_fadvise(2).
+  public static final int POSIX_FADV_SEQUENTIAL = 2;
+
+  public static final int POSIX_FADV_WILLNEED = 3;
+  public static final int POSIX_FADV_DONTNEED = 4;
 
   public static final int X_OK = 1;
   public static final int W_OK = 2;

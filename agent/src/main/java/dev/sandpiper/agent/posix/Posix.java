@@ -1,12 +1,10 @@
 package dev.sandpiper.agent.posix;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /// Descriptors, files and pipes. Every method may be called from any thread.
@@ -186,17 +184,9 @@ public final class Posix {
     return rename(from, to, 0);
   }
 
-  /// renameat2(2) with flags: 1 is `RENAME_NOREPLACE`, 2 `RENAME_EXCHANGE`.
+  /// renameat2(2) with flags such as {@link Fcntl#RENAME_NOREPLACE}.
   public static int rename(String from, String to, int flags) {
-    Scratch scratch = Scratch.mine();
-    long source = scratch.path(from);
-    long target = scratch.secondPath(to);
-    if (Scratch.isError(source) || Scratch.isError(target)) {
-      return (int) Math.min(source, target);
-    }
-    return (int)
-        Kernel.syscall(
-            scratch, Abi.RENAMEAT2, Fcntl.AT_FDCWD, source, Fcntl.AT_FDCWD, target, flags, 0);
+    return At.rename(Fcntl.AT_FDCWD, from, Fcntl.AT_FDCWD, to, flags);
   }
 
   /// symlink(2).
@@ -212,25 +202,7 @@ public final class Posix {
 
   /// readlink(2); null where it is not a link or cannot be read.
   public static @Nullable String readlink(String path) {
-    Scratch scratch = Scratch.mine();
-    long address = scratch.path(path);
-    if (Scratch.isError(address)) {
-      return null;
-    }
-    MemorySegment target = scratch.struct;
-    long length =
-        Kernel.syscall(
-            scratch,
-            Abi.READLINKAT,
-            Fcntl.AT_FDCWD,
-            address,
-            target.address(),
-            target.byteSize(),
-            0,
-            0);
-    return length < 0
-        ? null
-        : new String(target.asSlice(0, length).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+    return At.readlink(Fcntl.AT_FDCWD, path);
   }
 
   /// access(2): asks with the calling thread's *real* user and groups, which is what a switched thread has.
@@ -291,6 +263,44 @@ public final class Posix {
     }
     long result = Kernel.syscall(scratch, Abi.STATFS, address, scratch.struct.address(), 0);
     return result < 0 ? result : scratch.struct.get(JAVA_LONG, 0) & 0xFFFFFFFFL;
+  }
+
+  /// statfs(2); null where it fails.
+  public static @Nullable FileSystemStatus fileSystem(String path) {
+    Scratch scratch = Scratch.mine();
+    long address = scratch.path(path);
+    long result =
+        Scratch.isError(address)
+            ? address
+            : Kernel.syscall(scratch, Abi.STATFS, address, scratch.struct.address(), 0);
+    return result < 0 ? null : FileSystemStatus.read(scratch.struct);
+  }
+
+  /// fstatfs(2); null where it fails.
+  public static @Nullable FileSystemStatus fileSystem(int fd) {
+    Scratch scratch = Scratch.mine();
+    long result = Kernel.syscall(scratch, Abi.FSTATFS, fd, scratch.struct.address(), 0);
+    return result < 0 ? null : FileSystemStatus.read(scratch.struct);
+  }
+
+  /// copy_file_range(2) with both descriptors' own positions: zero at the end of the source.
+  public static long copyFileRange(int in, int out, long length) {
+    return Kernel.syscall(Abi.COPY_FILE_RANGE, in, 0, out, 0, length, 0);
+  }
+
+  /// posix_fadvise(2), such as {@link Fcntl#POSIX_FADV_WILLNEED}; a length of 0 is "to the end".
+  public static int fadvise(int fd, long offset, long length, int advice) {
+    return (int) Kernel.syscall(Abi.FADVISE64, fd, offset, length, advice);
+  }
+
+  /// fallocate(2) with mode 0: the blocks are there, and the file is at least `offset + length` long.
+  public static int fallocate(int fd, long offset, long length) {
+    return (int) Kernel.syscall(Abi.FALLOCATE, fd, 0, offset, length);
+  }
+
+  /// syncfs(2): everything of the file system that holds the descriptor reaches its disk.
+  public static int syncfs(int fd) {
+    return (int) Kernel.syscall(Abi.SYNCFS, fd);
   }
 
   /// `f_type` of a tmpfs.

@@ -2,7 +2,6 @@ package dev.sandpiper.agent.posix;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 
 /// Native memory of one thread: the captured `errno`, and room for the paths and structs of one call at a time.
 ///
@@ -38,7 +37,7 @@ final class Scratch {
     return MINE.get();
   }
 
-  /// Address of the NUL-terminated path, or `-errno` where no kernel could take it.
+  /// Address of the NUL-terminated path in the form of [FileNames], or `-errno` where no kernel could take it.
   long path(String text) {
     return encode(text, path);
   }
@@ -54,14 +53,9 @@ final class Scratch {
   }
 
   private static long encode(String text, MemorySegment target) {
-    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    if (bytes.length >= PATH_BYTES) {
-      return -Errno.ENAMETOOLONG;
-    }
-    for (byte b : bytes) {
-      if (b == 0) {
-        return -Errno.EINVAL; // the kernel would read a different, shorter path
-      }
+    byte[] bytes = FileNames.encodeOrNull(text);
+    if (bytes == null || bytes.length >= PATH_BYTES) {
+      return bytes == null ? -Errno.EINVAL : -Errno.ENAMETOOLONG;
     }
     MemorySegment.copy(bytes, 0, target, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, bytes.length);
     target.set(java.lang.foreign.ValueLayout.JAVA_BYTE, bytes.length, (byte) 0);

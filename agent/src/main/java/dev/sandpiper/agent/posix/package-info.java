@@ -6,9 +6,11 @@
 ///
 /// Results follow the kernel's convention: zero or positive is success, negative is `-errno`. No call throws for an
 /// outcome that the kernel may choose, so `EAGAIN` on a hot path costs nothing; {@link dev.sandpiper.agent.posix.Errno}
-/// turns a code into its name and meaning. Paths are UTF-8; one with a NUL inside answers `-EINVAL`.
+/// turns a code into its name and meaning. Paths have the form of
+/// {@link dev.sandpiper.agent.posix.FileNames}; one with a NUL inside answers `-EINVAL`.
 ///
-/// Start reading at {@link dev.sandpiper.agent.posix.Posix} (descriptors and files), then
+/// Start reading at {@link dev.sandpiper.agent.posix.Posix} (descriptors and files), its neighbours
+/// {@link dev.sandpiper.agent.posix.At} (names in an open directory) and {@link dev.sandpiper.agent.posix.Xattrs}, then
 /// {@link dev.sandpiper.agent.posix.Tasks} (processes, identities, limits), {@link dev.sandpiper.agent.posix.Spawn}
 /// and {@link dev.sandpiper.agent.posix.Terminals}. Nothing outside this package sees `java.lang.foreign`.
 @NullMarked
