@@ -31,6 +31,7 @@ import dev.sandpiper.agent.record.RecordSettings;
 import dev.sandpiper.agent.record.RecordSink;
 import dev.sandpiper.agent.record.RecordWriter;
 import dev.sandpiper.agent.rest.HealthRoute;
+import dev.sandpiper.agent.rest.MetricsRoute;
 import dev.sandpiper.agent.rpc.Dispatch;
 import dev.sandpiper.agent.rpc.RpcServer;
 import dev.sandpiper.agent.rpc.RpcSettings;
@@ -40,6 +41,7 @@ import dev.sandpiper.agent.service.ProcessService;
 import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
+import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import io.grpc.BindableService;
 import io.grpc.Status;
@@ -108,6 +110,7 @@ final class Agent implements AutoCloseable {
     AgentSettings own = AgentSettings.from(settings);
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
+    Metrics metrics = new Metrics();
 
     RecordWriter writer =
         new RecordWriter(
@@ -137,6 +140,7 @@ final class Agent implements AutoCloseable {
             (exchange, message) ->
                 rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
     HealthRoute.register(router);
+    MetricsRoute.register(router, metrics, clock);
     router.fallback(rpc);
     HttpServer http = new HttpServer(ListenSettings.from(settings), router);
     try {

@@ -54,6 +54,7 @@ final class ArchitectureTest {
               Map.entry("http", Set.of()),
               Map.entry("journal", Set.of("posix")),
               Map.entry("launch", Set.of("accounts", "posix")),
+              Map.entry("machine", Set.of("posix")),
               Map.entry("output", Set.of("posix")),
               Map.entry("posix", Set.of()),
               Map.entry("process", Set.of("accounts", "journal", "launch", "output", "posix")),
@@ -61,7 +62,15 @@ final class ArchitectureTest {
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
                   "rest",
-                  Set.of("accounts", "auth", "filesystem", "http", "output", "process", "query")),
+                  Set.of(
+                      "accounts",
+                      "auth",
+                      "filesystem",
+                      "http",
+                      "machine",
+                      "output",
+                      "process",
+                      "query")),
               Map.entry("rpc", Set.of("auth", "http")),
               Map.entry(
                   "service", // of launch only the values that a start is made of
@@ -116,6 +125,7 @@ final class ArchitectureTest {
                         "filesystem..",
                         "journal..",
                         "launch..",
+                        "machine..",
                         "output..",
                         "posix..",
                         "process..",

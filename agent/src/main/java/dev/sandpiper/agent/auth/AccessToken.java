@@ -107,6 +107,8 @@ public final class AccessToken {
 
   @Override
   public String toString() {
-    return isSet() ? "AccessToken[set]" : isAwaited() ? "AccessToken[awaited]" : "AccessToken[open]";
+    return isSet()
+        ? "AccessToken[set]"
+        : isAwaited() ? "AccessToken[awaited]" : "AccessToken[open]";
   }
 }

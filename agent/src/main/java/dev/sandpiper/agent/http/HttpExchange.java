@@ -88,6 +88,19 @@ public interface HttpExchange {
   /// Any thread.
   EventLoop eventLoop();
 
+  /// Any thread. Runs a task on the event loop, later: for an answer that was made elsewhere. What it throws fails the
+  /// exchange.
+  default void execute(Runnable task) {
+    eventLoop()
+        .execute(() -> {
+          try {
+            task.run();
+          } catch (Throwable e) {
+            fail(e);
+          }
+        });
+  }
+
   <T> @Nullable T get(Attribute<T> key);
 
   <T> void put(Attribute<T> key, T value);

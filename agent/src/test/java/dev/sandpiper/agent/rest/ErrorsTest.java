@@ -16,7 +16,8 @@ final class ErrorsTest {
           .route(
               "GET",
               "/x",
-              exchange -> Errors.json(exchange, 404, "no \"such\"\\file\n\u0001\ud800 ü \ud83d\ude00"));
+              exchange ->
+                  Errors.json(exchange, 404, "no \"such\"\\file\n\u0001\ud800 ü \ud83d\ude00"));
       try (var client = new RawClient(engine.port())) {
         var answer = client.send("GET /x HTTP/1.1\nHost: localhost\n\n").read();
         assertThat(answer.status()).isEqualTo(404);

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sandpiper.agent.machine;
+
+import org.jspecify.annotations.NullMarked;
