@@ -19,6 +19,28 @@ public final class NodePackages {
 
   private NodePackages() {}
 
+  /// Runs all the cases, some files at a time, and reports as [SdkCases] reads it.
+  public static ProcessBuilder tests() {
+    Path directory = installed();
+    ProcessBuilder node =
+        new ProcessBuilder(
+            "node",
+            "--test",
+            "--test-concurrency=4",
+            "--test-timeout=60000",
+            "--test-reporter=./reporter.mjs");
+    try (Stream<Path> sources = Files.list(SOURCES)) {
+      sources
+          .map(it -> it.getFileName().toString())
+          .filter(it -> it.endsWith(".test.mjs"))
+          .sorted()
+          .forEach(node.command()::add);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return node.directory(directory.toFile());
+  }
+
   /// The directory with programs and packages. Without Node the test that asks is skipped and says so; it fails where
   /// `CI=true`.
   public static synchronized Path installed() {
