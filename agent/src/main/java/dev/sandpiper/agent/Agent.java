@@ -9,6 +9,8 @@ import dev.sandpiper.agent.auth.BasicUserFilter;
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
+import dev.sandpiper.agent.filesystem.FileWork;
+import dev.sandpiper.agent.filesystem.FilesystemSettings;
 import dev.sandpiper.agent.http.CorsFilter;
 import dev.sandpiper.agent.http.HttpServer;
 import dev.sandpiper.agent.http.ListenSettings;
@@ -86,6 +88,7 @@ final class Agent implements AutoCloseable {
     all.addAll(ProcessSettings.all());
     all.addAll(OutputSettings.all());
     all.addAll(RecordSettings.all());
+    all.addAll(FilesystemSettings.all());
     return all;
   }
 
@@ -161,6 +164,9 @@ final class Agent implements AutoCloseable {
     stops.push(store::close);
     store.onEvicted(processId -> forget(journal, processId));
     recover(journal, store);
+    FileWork files =
+        new FileWork(users, FilesystemSettings.from(settings).enforceUserPermissions());
+    stops.push(files::close);
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
     stops.push(launcher::close);
