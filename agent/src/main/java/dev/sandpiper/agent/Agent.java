@@ -113,7 +113,8 @@ final class Agent implements AutoCloseable {
     AgentSettings own = AgentSettings.from(settings);
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
-    Metrics metrics = new Metrics();
+    Metrics metrics = new Metrics(Version::current);
+    metrics.add(counters);
 
     RecordWriter writer =
         new RecordWriter(
@@ -151,6 +152,10 @@ final class Agent implements AutoCloseable {
     } catch (BindException e) {
       throw new IOException("--listen, --port: " + e.getMessage(), e);
     }
+    metrics.listening();
+    metrics.add(http);
+    metrics.add(router);
+    metrics.add(rpc);
     stops.push(http::close);
 
     StateDirectory state = StateDirectory.open(own.stateDirectory());
@@ -162,6 +167,7 @@ final class Agent implements AutoCloseable {
     stops.push(loop::close);
     OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
     stops.push(store::close);
+    metrics.add(store);
     store.onEvicted(processId -> forget(journal, processId));
     recover(journal, store);
     FileWork files =
@@ -181,6 +187,7 @@ final class Agent implements AutoCloseable {
             OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));
     stops.push(processes::stop);
+    metrics.add(processes.metrics());
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);

@@ -46,6 +46,7 @@ abstract class AbstractExchange implements HttpExchange {
   private @Nullable FileSteps file;
   private volatile boolean filePending; // that `file` is there, for any thread
   private boolean failing;
+  private @Nullable RequestCounts counts;
   private volatile State state = State.OPEN;
 
   AbstractExchange(
@@ -127,6 +128,7 @@ abstract class AbstractExchange implements HttpExchange {
     if (isFinished()) {
       return;
     }
+    over(state != State.OPEN);
     state = State.ABORTED;
     clear();
     Listener receiver = listener;
@@ -165,6 +167,9 @@ abstract class AbstractExchange implements HttpExchange {
       throw new IllegalStateException("a head was sent already: " + state);
     }
     state = State.STREAMING;
+    if (counts != null) {
+      counts.answered(status);
+    }
     if (extraHeaders.size() > 0) {
       headers.addAll(extraHeaders);
     }
@@ -263,6 +268,7 @@ abstract class AbstractExchange implements HttpExchange {
       throw new IllegalStateException("the response has ended already");
     }
     state = State.ENDED;
+    over(true);
     clear();
     doEnd(responseTrailers);
   }
@@ -330,6 +336,30 @@ abstract class AbstractExchange implements HttpExchange {
       queued.run();
     } catch (IllegalStateException e) {
       log.debug("dropped what was written behind a file", e);
+    }
+  }
+
+  // Counting.
+
+  /// Names where this request counts. Once, before anything is answered.
+  final void countAs(RequestCounts route) {
+    counts = route;
+    route.began();
+  }
+
+  /// The request ends as such; the connection has become something else.
+  final void upgraded(int status) {
+    if (counts != null) {
+      counts.answered(status);
+    }
+    over(true);
+  }
+
+  private void over(boolean answered) {
+    RequestCounts open = counts;
+    counts = null;
+    if (open != null) {
+      open.ended(answered);
     }
   }
 

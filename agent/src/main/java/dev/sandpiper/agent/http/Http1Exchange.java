@@ -222,6 +222,7 @@ final class Http1Exchange extends AbstractExchange {
     ByteBuf head = context().alloc().directBuffer(256);
     Http1Head.write(head, 101, headers);
     send(head);
+    upgraded(101);
     connection.upgrade(handover);
     return true;
   }

@@ -1,5 +1,7 @@
 package dev.sandpiper.agent.http;
 
+import dev.sandpiper.agent.telemetry.MetricSource;
+import dev.sandpiper.agent.telemetry.MetricsText;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
@@ -26,6 +28,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -35,7 +38,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// `bind` once, `close` once or more. Closing stops listening, sends GOAWAY on HTTP/2 connections, closes idle ones,
 /// lets running requests go on for the grace, then breaks off what is left.
-public final class HttpServer implements AutoCloseable {
+public final class HttpServer implements AutoCloseable, MetricSource {
   private static final Logger log = LoggerFactory.getLogger("http");
   private static final int BACKLOG = 1024;
   private static final int MAX_PIECE_BYTES = 64 * 1024;
@@ -45,6 +48,7 @@ public final class HttpServer implements AutoCloseable {
   private final List<Channel> listeners = new ArrayList<>();
   private final ChannelGroup connections =
       new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+  private final LongAdder accepted = new LongAdder();
   private @Nullable Transport transport;
 
   public HttpServer(HttpSettings settings, HttpHandler handler) {
@@ -82,6 +86,7 @@ public final class HttpServer implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel channel) {
                     connections.add(channel);
+                    accepted.increment();
                     if (tls == null) {
                       channel
                           .pipeline()
@@ -181,6 +186,14 @@ public final class HttpServer implements AutoCloseable {
         PooledByteBufAllocator.defaultSmallCacheSize(),
         PooledByteBufAllocator.defaultNormalCacheSize(),
         false);
+  }
+
+  @Override
+  public void write(MetricsText text) {
+    text.counter("sandpiper_http_connections_total", "Connections that were accepted.")
+        .sample(accepted.sum());
+    text.gauge("sandpiper_http_connections", "Connections that are open.")
+        .sample(connections.size());
   }
 
   /// Waits for the grace at most. Any thread but an event loop.

@@ -1,7 +1,10 @@
 package dev.sandpiper.agent.http;
 
+import dev.sandpiper.agent.telemetry.MetricSource;
+import dev.sandpiper.agent.telemetry.MetricsText;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// An exact path wins over the longest matching prefix, which wins over the fallback. An unknown path is answered 404
 /// with plain text; a known path with another method 405 with `Allow` and no body. Routes and filters may be added at
 /// any time, from any thread; a filter sees the requests that arrive after it was added.
-public final class Router implements HttpHandler {
+public final class Router implements HttpHandler, MetricSource {
   private final Map<String, Route> exact = new ConcurrentHashMap<>();
   private final List<HttpFilter> filters = new ArrayList<>();
 
@@ -23,7 +26,13 @@ public final class Router implements HttpHandler {
   private volatile HttpHandler fallback = Responses::notFound;
   private volatile HttpHandler chain = this::dispatch;
 
-  private record Route(String path, Map<String, HttpHandler> methods) {}
+  private final RequestCounts fallbackCounts = new RequestCounts("rpc");
+
+  private record Route(String path, Map<String, HttpHandler> methods, RequestCounts counts) {
+    Route(String path) {
+      this(path, Collections.synchronizedMap(new LinkedHashMap<>()), new RequestCounts(path));
+    }
+  }
 
   /// Adds a filter behind those that are there: the first one added is the outermost.
   public synchronized Router filter(HttpFilter filter) {
@@ -40,7 +49,7 @@ public final class Router implements HttpHandler {
 
   /// One method of one path.
   public synchronized Router route(String method, String path, HttpHandler handler) {
-    put(exact.computeIfAbsent(path, p -> new Route(p, newMethods())), method, handler);
+    put(exact.computeIfAbsent(path, Route::new), method, handler);
     return this;
   }
 
@@ -51,7 +60,7 @@ public final class Router implements HttpHandler {
       route = each.path.equals(prefix) ? each : route;
     }
     if (route == null) {
-      route = new Route(prefix, newMethods());
+      route = new Route(prefix);
       List<Route> sorted = new ArrayList<>(prefixes);
       sorted.add(route);
       sorted.sort((a, b) -> b.path.length() - a.path.length());
@@ -71,7 +80,21 @@ public final class Router implements HttpHandler {
 
   @Override
   public void handle(HttpExchange exchange) {
+    if (exchange instanceof AbstractExchange counted) {
+      Route route = find(exchange.path());
+      counted.countAs(route == null ? fallbackCounts : route.counts);
+    }
     chain.handle(exchange);
+  }
+
+  @Override
+  public void write(MetricsText text) {
+    List<RequestCounts> all = new ArrayList<>();
+    exact.values().forEach(route -> all.add(route.counts));
+    prefixes.forEach(route -> all.add(route.counts));
+    all.sort(Comparator.comparing(RequestCounts::route));
+    all.add(fallbackCounts);
+    HttpMetrics.write(all, text);
   }
 
   private void dispatch(HttpExchange exchange) {
@@ -98,10 +121,6 @@ public final class Router implements HttpHandler {
       }
     }
     return route;
-  }
-
-  private static Map<String, HttpHandler> newMethods() {
-    return Collections.synchronizedMap(new LinkedHashMap<>());
   }
 
   private static void put(Route route, String method, HttpHandler handler) {

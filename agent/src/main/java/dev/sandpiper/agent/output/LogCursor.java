@@ -303,6 +303,7 @@ final class LogCursor implements Cursor {
     synchronized (log) {
       position[gap.stream().number] = gap.end();
     }
+    log.store.counters().gap(gap.end() - gap.start());
     tellHolder(gap.stream());
   }
 
@@ -373,6 +374,19 @@ final class LogCursor implements Cursor {
   }
 
   // --- For the log. ---
+
+  Promise promise() {
+    return promise;
+  }
+
+  /// Under the log's monitor: bytes that are printed and not read, gaps included.
+  long behind() {
+    long bytes = 0;
+    for (StreamLog stream : log.all()) {
+      bytes += stream.end - position[stream.name.number];
+    }
+    return bytes;
+  }
 
   /// Under the log's monitor: whether the reader waited to be woken. It does not any more.
   boolean disarm() {

@@ -4,6 +4,7 @@ import java.util.concurrent.atomic.LongAdder;
 
 /// What happened to all output logs since the start. Read at any time, from any thread.
 public final class OutputCounters {
+  private final LongAdder[] printedBytes = new LongAdder[StreamName.COUNT];
   final LongAdder writtenBytes = new LongAdder();
   final LongAdder droppedBytes = new LongAdder();
   final LongAdder evictedLogs = new LongAdder();
@@ -11,6 +12,38 @@ public final class OutputCounters {
   final LongAdder stalledReaders = new LongAdder();
   final LongAdder diskFull = new LongAdder();
   final LongAdder failedStreams = new LongAdder();
+  private final LongAdder gaps = new LongAdder();
+  private final LongAdder gapBytes = new LongAdder();
+
+  OutputCounters() {
+    for (int i = 0; i < printedBytes.length; i++) {
+      printedBytes[i] = new LongAdder();
+    }
+  }
+
+  void printed(StreamName stream, long bytes) {
+    printedBytes[stream.number].add(bytes);
+  }
+
+  void gap(long bytes) {
+    gaps.increment();
+    gapBytes.add(bytes);
+  }
+
+  /// Bytes that processes printed to a stream, kept or not.
+  public long printedBytes(StreamName stream) {
+    return printedBytes[stream.number].sum();
+  }
+
+  /// Times a reader found that bytes it had not read are gone.
+  public long gaps() {
+    return gaps.sum();
+  }
+
+  /// The bytes in those gaps, once for each such reader.
+  public long gapBytes() {
+    return gapBytes.sum();
+  }
 
   /// Bytes that went into segments.
   public long writtenBytes() {

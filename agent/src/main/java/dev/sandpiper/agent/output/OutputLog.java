@@ -277,7 +277,7 @@ public final class OutputLog {
       full = index.append(stream, micros);
       wake = readers.disarmed();
     }
-    store.grew(bytes);
+    store.grew(stream.name, bytes);
     if (full) {
       index.write(false);
     }
@@ -295,7 +295,7 @@ public final class OutputLog {
       full = index.append(stream, micros);
       wake = readers.disarmed();
     }
-    store.counters().droppedBytes.add(bytes);
+    store.lost(stream.name, bytes);
     if (full) {
       index.write(false);
     }

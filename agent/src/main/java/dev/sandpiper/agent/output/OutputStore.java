@@ -4,6 +4,8 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.telemetry.MetricSource;
+import dev.sandpiper.agent.telemetry.MetricsText;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,7 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// All output logs of the agent and the bound on them together. Thread-safe; lock order: this monitor, then a log's.
-public final class OutputStore implements AutoCloseable {
+public final class OutputStore implements AutoCloseable, MetricSource {
   private static final Logger LOG = LoggerFactory.getLogger(OutputStore.class);
 
   private static final long MAX_DEFAULT_TOTAL = 1L << 30;
@@ -170,6 +172,11 @@ public final class OutputStore implements AutoCloseable {
     return total.get();
   }
 
+  @Override
+  public void write(MetricsText text) {
+    OutputMetrics.write(this, text);
+  }
+
   /// Closes all descriptors; files stay, and what is still printed waits in the pipes. Waits for the pipe loop, and is to be
   /// called before that is closed. Twice is fine.
   @Override
@@ -238,9 +245,15 @@ public final class OutputStore implements AutoCloseable {
     return (int) Math.max(2, settings.retentionBytes() / BYTES_PER_ENTRY / IndexPart.MAX_ENTRIES);
   }
 
-  void grew(long bytes) {
+  void grew(StreamName stream, long bytes) {
     total.addAndGet(bytes);
+    counters.printed(stream, bytes);
     counters.writtenBytes.add(bytes);
+  }
+
+  void lost(StreamName stream, long bytes) {
+    counters.printed(stream, bytes);
+    counters.droppedBytes.add(bytes);
   }
 
   void dropped(long bytes) {
@@ -301,6 +314,11 @@ public final class OutputStore implements AutoCloseable {
       oldest.deleteNow();
       evicted.accept(oldest.processId());
     }
+  }
+
+  /// All logs there are now.
+  synchronized List<OutputLog> all() {
+    return List.copyOf(logs.values());
   }
 
   synchronized void forget(OutputLog log) {

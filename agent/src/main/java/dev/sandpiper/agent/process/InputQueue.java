@@ -37,6 +37,7 @@ final class InputQueue {
   private final long limitBytes;
   private final Duration stallLimit;
   private final ByteBuffer copyBuffer;
+  private final ProcessCounters counters;
   private volatile boolean open;
   private boolean closed;
   private @Nullable ArrayDeque<Write> waiting;
@@ -45,9 +46,15 @@ final class InputQueue {
   private @Nullable Cancellable stall;
 
   /// @param copyBuffer direct, of {@link #COPY_BYTES}; one serves all queues, since only the pipe loop touches it
-  InputQueue(Child child, PipeLoop loop, ProcessSettings settings, ByteBuffer copyBuffer) {
+  InputQueue(
+      Child child,
+      PipeLoop loop,
+      ProcessSettings settings,
+      ByteBuffer copyBuffer,
+      ProcessCounters counters) {
     this.child = child;
     this.copyBuffer = copyBuffer;
+    this.counters = counters;
     this.loop = loop;
     this.limitBytes = settings.inputQueueBytes();
     this.stallLimit = settings.inputStallLimit();
@@ -127,6 +134,7 @@ final class InputQueue {
       if (taken > 0) {
         write.taken += (int) taken;
         waitingBytes -= taken;
+        counters.input(taken);
         progress = true;
       } else if (taken == -Errno.EAGAIN || taken == 0) {
         await(progress);

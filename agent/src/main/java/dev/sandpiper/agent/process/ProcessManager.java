@@ -21,6 +21,7 @@ import dev.sandpiper.agent.output.OutputSource;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.StreamName;
+import dev.sandpiper.agent.telemetry.MetricSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -66,6 +67,7 @@ public final class ProcessManager {
   private final RetainedEnds retained;
   private final ByteBuffer inputCopyBuffer = ByteBuffer.allocateDirect(InputQueue.COPY_BYTES);
   private final Map<Integer, ManagedProcess> live = new ConcurrentHashMap<>();
+  private final ProcessCounters counters = new ProcessCounters();
   private volatile boolean stopping;
 
   /// What the manager works with.
@@ -121,7 +123,7 @@ public final class ProcessManager {
     try {
       launch = prepare(spec);
     } catch (StartRefused refused) {
-      callback.onRefused(refused);
+      callback.onRefused(counted(refused));
       return;
     }
     if (here && launcher.canLaunchHere(launch)) {
@@ -129,7 +131,7 @@ public final class ProcessManager {
       try {
         child = launcher.launchHere(launch);
       } catch (LaunchException failure) {
-        callback.onRefused(refused(failure));
+        callback.onRefused(counted(refused(failure)));
         return;
       }
       adopt(spec, launch, child, callback);
@@ -145,7 +147,7 @@ public final class ProcessManager {
 
           @Override
           public void onFailed(LaunchException failure) {
-            callback.onRefused(refused(failure));
+            callback.onRefused(counted(refused(failure)));
           }
         });
   }
@@ -175,6 +177,11 @@ public final class ProcessManager {
         spec.stdio());
   }
 
+  private StartRefused counted(StartRefused refused) {
+    counters.refused(refused.reason());
+    return refused;
+  }
+
   private static StartRefused refused(LaunchException failure) {
     StartRefused.Reason reason =
         switch (failure.reason()) {
@@ -200,7 +207,8 @@ public final class ProcessManager {
       child.signal(SIGKILL, Scope.GROUP);
       child.close();
       callback.onRefused(
-          new StartRefused(StartRefused.Reason.INTERNAL, "the process was not kept: " + e));
+          counted(
+              new StartRefused(StartRefused.Reason.INTERNAL, "the process was not kept: " + e)));
       return;
     }
     callback.onStarted(process);
@@ -218,9 +226,10 @@ public final class ProcessManager {
             now,
             child,
             log,
-            new InputQueue(child, loop, settings, inputCopyBuffer));
+            new InputQueue(child, loop, settings, inputCopyBuffer, counters));
     retained.taken(process.pid(), spec.tag());
     live.put(process.pid(), process);
+    counters.started();
     remember(JournalEntries.started(process, launch.cwd()));
     for (ProcessListener listener : listeners) {
       listener.onStarted(process);
@@ -284,6 +293,11 @@ public final class ProcessManager {
   /// The end of a process that is no longer live, for as long as it is retained.
   public Optional<RetainedEnd> findEnded(Selector selector) {
     return retained.find(selector);
+  }
+
+  /// Numbers of starts, ends and input.
+  public MetricSource metrics() {
+    return counters;
   }
 
   /// The live processes, in no order.
@@ -403,6 +417,7 @@ public final class ProcessManager {
               bytes(log, StreamName.PTY));
       remember(JournalEntries.ended(process, end));
       unregister(end);
+      counters.ended(end.cause());
       process.ended(end);
       process.input().fail("the process has ended");
       log.markEnd();

@@ -2,6 +2,7 @@ package dev.sandpiper.agent.rest;
 
 import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
+import dev.sandpiper.agent.machine.AgentMetrics;
 import dev.sandpiper.agent.machine.Machine;
 import dev.sandpiper.agent.machine.Usage;
 import dev.sandpiper.agent.telemetry.Metrics;
@@ -37,6 +38,7 @@ final class MetricsAnswers {
   private final Metrics metrics;
   private final InstantSource clock;
   private final Machine machine = new Machine();
+  private final AgentMetrics own;
   private final ThreadPoolExecutor reader =
       new ThreadPoolExecutor(
           1,
@@ -51,6 +53,7 @@ final class MetricsAnswers {
   MetricsAnswers(Metrics metrics, InstantSource clock) {
     this.metrics = metrics;
     this.clock = clock;
+    this.own = new AgentMetrics(metrics, clock);
     reader.allowCoreThreadTimeOut(true);
   }
 
@@ -72,6 +75,7 @@ final class MetricsAnswers {
       } else {
         boolean open = type.equals(OPEN_METRICS);
         MetricsText text = new MetricsText(open);
+        own.write(text);
         metrics.write(text);
         sandbox(text);
         String whole = text.finish();

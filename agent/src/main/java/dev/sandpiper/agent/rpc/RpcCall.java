@@ -129,6 +129,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   /// Starts the service and reads the request. On the event loop, once.
   public final void start(Metadata headers) {
+    method.counts().began();
     executor.run(() -> listener = method.handler().startCall(this, headers));
     executor.run(() -> listener().onReady());
     exchange.listen(this);
@@ -309,6 +310,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   private void end(Status status, Metadata trailers) {
     closed = true;
+    method.counts().ended(status.getCode());
     if (deadlineTimer != null) {
       deadlineTimer.cancel(false);
     }
@@ -368,6 +370,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       return;
     }
     cancelled = true;
+    method.counts().ended(Status.Code.CANCELLED);
     dropped();
     if (deadlineTimer != null) {
       deadlineTimer.cancel(false);

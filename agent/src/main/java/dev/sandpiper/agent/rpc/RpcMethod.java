@@ -16,6 +16,7 @@ public final class RpcMethod {
   private final Dispatch dispatch;
   private final Context context;
   private final MessageLite requestPrototype;
+  private final MethodCounts counts = new MethodCounts();
 
   @SuppressWarnings(
       "unchecked") // nothing looks at the types: messages are told apart by what they are
@@ -52,6 +53,10 @@ public final class RpcMethod {
   /// What the context of each call is made from.
   Context context() {
     return context;
+  }
+
+  MethodCounts counts() {
+    return counts;
   }
 
   MessageLite requestPrototype() {

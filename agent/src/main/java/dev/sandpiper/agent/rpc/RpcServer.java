@@ -7,11 +7,14 @@ import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.http.HttpHandler;
 import dev.sandpiper.agent.http.Responses;
+import dev.sandpiper.agent.telemetry.MetricSource;
+import dev.sandpiper.agent.telemetry.MetricsText;
 import io.grpc.Context;
 import io.grpc.InternalServer;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.ProtoFileDescriptorSupplier;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,12 +35,13 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Unknown path: 404, plain text. Another method than POST (or GET, where the schema allows it): 405 with `Allow`. An
 /// unknown content type: 415 with `Accept-Post`.
-public final class RpcServer implements HttpHandler {
+public final class RpcServer implements HttpHandler, MetricSource {
   private final RpcSettings settings;
   private final List<WireProtocol> protocols;
   private final Map<String, WireProtocol> unaryTypes = new HashMap<>();
   private final Map<String, WireProtocol> streamTypes = new HashMap<>();
   private final Map<String, RpcMethod> methods = new ConcurrentHashMap<>();
+  private final MethodCounts unknown = new MethodCounts();
   private final List<ServerServiceDefinition> services = new CopyOnWriteArrayList<>();
   private final Codec proto = new ProtoCodec();
   private final Codec json = new JsonCodec(this::types);
@@ -112,6 +116,7 @@ public final class RpcServer implements HttpHandler {
     if (method != null) {
       dispatch(method, exchange);
     } else if (ready) {
+      unknown.refused(Status.Code.UNIMPLEMENTED);
       Responses.notFound(exchange);
     } else {
       awaitServices(exchange);
@@ -148,14 +153,23 @@ public final class RpcServer implements HttpHandler {
     if (protocol == null) {
       unsupportedType(method, exchange);
     } else {
-      protocol.post(this, method, exchange, type);
+      try {
+        protocol.post(this, method, exchange, type);
+      } catch (StatusRuntimeException e) {
+        refuse(exchange, e.getStatus());
+      }
     }
   }
 
   private void get(RpcMethod method, HttpExchange exchange) {
     if (method.isUnary() && method.hasNoSideEffects()) {
       for (WireProtocol protocol : protocols) {
-        if (protocol.get(this, method, exchange)) {
+        try {
+          if (protocol.get(this, method, exchange)) {
+            return;
+          }
+        } catch (StatusRuntimeException e) {
+          refuse(exchange, e.getStatus());
           return;
         }
       }
@@ -188,9 +202,18 @@ public final class RpcServer implements HttpHandler {
   /// Answers with an error before there is a call, in the shape of the request's wire format. Requests that are in none
   /// get what unary Connect calls get. On the event loop.
   public void refuse(HttpExchange exchange, Status status) {
+    RpcMethod method = methods.get(exchange.path());
+    if (method != null) {
+      method.counts().refused(status.getCode());
+    }
     String type = exchange.method().equals("POST") ? contentType(exchange) : "";
     WireProtocol protocol = streamTypes.getOrDefault(type, protocols.getFirst());
     protocol.refuse(exchange, type, status);
+  }
+
+  @Override
+  public void write(MetricsText text) {
+    RpcMetrics.write(methods.values(), unknown, text);
   }
 
   private TypeRegistry types() {

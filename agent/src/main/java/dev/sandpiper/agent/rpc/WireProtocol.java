@@ -9,10 +9,14 @@ public interface WireProtocol {
   /// The content types for a method, without parameters. For `Accept-Post`.
   List<String> contentTypes(boolean unary);
 
-  /// Takes a POST of one of the content types. Answers it itself if its headers are wrong.
+  /// Takes a POST of one of the content types.
+  ///
+  /// @throws io.grpc.StatusRuntimeException when its headers are wrong, and then nothing was answered
   void post(RpcServer server, RpcMethod method, HttpExchange exchange, String contentType);
 
   /// Takes a GET of a unary method without side effects; false if it is not in this protocol.
+  ///
+  /// @throws io.grpc.StatusRuntimeException as above
   default boolean get(RpcServer server, RpcMethod method, HttpExchange exchange) {
     return false;
   }

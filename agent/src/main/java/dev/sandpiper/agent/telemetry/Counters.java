@@ -1,56 +1,26 @@
 package dev.sandpiper.agent.telemetry;
 
-import java.util.Comparator;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.stream.Stream;
 
-/// What happened since the agent began, in numbers that only grow, except where a name says `running`.
+/// Counts what has no better place: records, and later files and watches. Numbers only grow, except where a name says
+/// that it counts what is there now.
 ///
-/// Any thread; counting waits for nobody. Labels are few and known (a stream, an RPC method, a code), so the number
-/// of counters is bounded.
-public final class Counters {
-  /// One number, as a metrics endpoint shows it. `labels` is empty or such as `stream="stdout"`.
-  public record Sample(String name, String labels, long value) {}
-
-  private record Key(String name, String labels) {}
-
-  private final ConcurrentMap<Key, LongAdder> named = new ConcurrentHashMap<>();
-
-  private final LongAdder processesStarted = new LongAdder();
-  private final LongAdder processesEnded = new LongAdder();
+/// Any thread; counting waits for nobody and allocates nothing.
+public final class Counters implements MetricSource {
   private final LongAdder stdoutRecords = new LongAdder();
   private final LongAdder stderrRecords = new LongAdder();
   private final LongAdder droppedLines = new LongAdder();
   private final LongAdder droppedLogLines = new LongAdder();
   private final LongAdder droppedProcesses = new LongAdder();
   private final LongAdder writtenBytes = new LongAdder();
-
-  public void processStarted() {
-    processesStarted.increment();
-  }
-
-  public void processEnded() {
-    processesEnded.increment();
-  }
-
-  /// Bytes that processes printed to `stdout`, `stderr` or `pty`.
-  public void outputBytes(String stream, long bytes) {
-    add("output_bytes_total", "stream=\"" + stream + '"', bytes);
-  }
-
-  /// A reader of a log was ended because it fell behind.
-  public void readerEnded() {
-    add("readers_ended_total", "", 1);
-  }
-
-  /// A call was answered with `code`, such as `ok` or `not_found`.
-  public void call(String method, String code) {
-    add("calls_total", "method=\"" + method + "\",code=\"" + code + '"', 1);
-  }
+  private final LongAdder uploads = new LongAdder();
+  private final LongAdder uploadedBytes = new LongAdder();
+  private final LongAdder downloads = new LongAdder();
+  private final LongAdder downloadedBytes = new LongAdder();
+  private final LongAdder watchersStarted = new LongAdder();
+  private final LongAdder watchersEnded = new LongAdder();
+  private final LongAdder watchEvents = new LongAdder();
+  private final LongAdder watchOverflows = new LongAdder();
 
   public void outputRecord(String stream) {
     ("stdout".equals(stream) ? stdoutRecords : stderrRecords).increment();
@@ -63,36 +33,70 @@ public final class Counters {
     droppedProcesses.add(processes);
   }
 
+  /// Bytes that went to standard output.
   public void written(long bytes) {
     writtenBytes.add(bytes);
   }
 
-  /// Counts what has no method here. `labels` is empty or in the form that [Sample] shows.
-  public void add(String name, String labels, long amount) {
-    named.computeIfAbsent(new Key(name, labels), _ -> new LongAdder()).add(amount);
+  /// A file was uploaded whole.
+  public void fileUploaded(long bytes) {
+    uploads.increment();
+    uploadedBytes.add(bytes);
   }
 
-  /// All counters, in the order of names and labels. Each is exact; together they are of about the same moment.
-  public List<Sample> samples() {
-    long ended =
-        processesEnded.sum(); // before the starts, so that never more have ended than begun
-    long started = processesStarted.sum();
-    var fixed =
-        Stream.of(
-            new Sample("processes_started_total", "", started),
-            new Sample("processes_running", "", started - ended),
-            new Sample("output_records_total", "stream=\"stderr\"", stderrRecords.sum()),
-            new Sample("output_records_total", "stream=\"stdout\"", stdoutRecords.sum()),
-            new Sample("records_dropped_total", "kind=\"line\"", droppedLines.sum()),
-            new Sample("records_dropped_total", "kind=\"log_line\"", droppedLogLines.sum()),
-            new Sample("records_dropped_total", "kind=\"process\"", droppedProcesses.sum()),
-            new Sample("records_written_bytes_total", "", writtenBytes.sum()));
-    return Stream.concat(fixed, named.entrySet().stream().map(Counters::sample))
-        .sorted(Comparator.comparing(Sample::name).thenComparing(Sample::labels))
-        .toList();
+  /// A file, or a part of one, was sent whole.
+  public void fileDownloaded(long bytes) {
+    downloads.increment();
+    downloadedBytes.add(bytes);
   }
 
-  private static Sample sample(Map.Entry<Key, LongAdder> entry) {
-    return new Sample(entry.getKey().name(), entry.getKey().labels(), entry.getValue().sum());
+  /// A watch began, by stream or to be polled: [#watcherEnded] follows.
+  public void watcherStarted() {
+    watchersStarted.increment();
+  }
+
+  public void watcherEnded() {
+    watchersEnded.increment();
+  }
+
+  /// Events that were handed to a client, or kept for it.
+  public void watchEvents(long events) {
+    watchEvents.add(events);
+  }
+
+  /// A watch lost events, and its client was told.
+  public void watchOverflow() {
+    watchOverflows.increment();
+  }
+
+  @Override
+  public void write(MetricsText text) {
+    text.counter("sandpiper_output_records_total", "process_output records that were made.")
+        .sample(stdoutRecords.sum(), "stream", "stdout")
+        .sample(stderrRecords.sum(), "stream", "stderr");
+    text.counter(
+            "sandpiper_records_dropped_total",
+            "Lines, the agent's own log lines, and processes with all their records that never reached standard output.")
+        .sample(droppedLines.sum(), "kind", "line")
+        .sample(droppedLogLines.sum(), "kind", "log_line")
+        .sample(droppedProcesses.sum(), "kind", "process");
+    text.counter("sandpiper_records_written_bytes_total", "Bytes that went to standard output.")
+        .sample(writtenBytes.sum());
+    text.counter("sandpiper_file_uploads_total", "Files that were uploaded whole.")
+        .sample(uploads.sum());
+    text.counter("sandpiper_file_uploaded_bytes_total", "Bytes of these files.")
+        .sample(uploadedBytes.sum());
+    text.counter("sandpiper_file_downloads_total", "Files, or parts of them, that were sent whole.")
+        .sample(downloads.sum());
+    text.counter("sandpiper_file_downloaded_bytes_total", "Bytes of these files and parts.")
+        .sample(downloadedBytes.sum());
+    long ended = watchersEnded.sum(); // before the starts: never have more ended than begun
+    text.gauge("sandpiper_watchers", "Directories that are watched for clients.")
+        .sample(watchersStarted.sum() - ended);
+    text.counter(
+            "sandpiper_watch_events_total", "Events that were handed to clients, or kept for them.")
+        .sample(watchEvents.sum());
+    text.counter("sandpiper_watch_overflows_total", "Times a watch lost events and said so.")
+        .sample(watchOverflows.sum());
   }
 }

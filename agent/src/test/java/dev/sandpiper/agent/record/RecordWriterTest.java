@@ -12,6 +12,7 @@ import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.LogQueue;
+import dev.sandpiper.agent.telemetry.MetricsText;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
@@ -68,9 +69,12 @@ final class RecordWriterTest {
   }
 
   private long count(String name) {
-    return counters.samples().stream()
-        .filter(sample -> (sample.name() + " " + sample.labels()).contains(name))
-        .mapToLong(Counters.Sample::value)
+    MetricsText text = new MetricsText(false);
+    counters.write(text);
+    return text.finish()
+        .lines()
+        .filter(line -> line.startsWith("sandpiper_" + name))
+        .mapToLong(line -> Long.parseLong(line.substring(line.lastIndexOf(' ') + 1)))
         .sum();
   }
 
@@ -185,7 +189,7 @@ final class RecordWriterTest {
     var told = dropped();
     assertThat(told).hasSize(1);
     assertThat(told.getFirst().get("dropped_log_lines").asInt()).isEqualTo(5000 - 4096);
-    assertThat(count("records_dropped_total kind=\"log_line\"")).isEqualTo(5000 - 4096);
+    assertThat(count("records_dropped_total{kind=\"log_line\"}")).isEqualTo(5000 - 4096);
     assertThat(lastWords).isEmpty();
   }
 

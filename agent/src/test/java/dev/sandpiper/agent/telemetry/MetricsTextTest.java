@@ -51,7 +51,7 @@ final class MetricsTextTest {
 
   @Test
   void aPartThatFailsIsLeftOutWhole() {
-    Metrics metrics = new Metrics();
+    Metrics metrics = new Metrics(() -> "1");
     metrics.add(text -> text.gauge("a", "A.").sample(1));
     metrics.add(text -> {
       text.gauge("b", "B.").sample(1);

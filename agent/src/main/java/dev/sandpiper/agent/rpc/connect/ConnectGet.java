@@ -30,28 +30,23 @@ final class ConnectGet {
   static boolean start(RpcServer server, RpcMethod method, HttpExchange exchange) {
     Headers headers = exchange.requestHeaders();
     RpcSettings settings = server.settings();
-    try {
-      Map<String, String> query = parse(exchange.query());
-      String encoding = query.getOrDefault("encoding", "");
-      if (!encoding.equals("json") && !encoding.equals("proto")) {
-        return false;
-      }
-      String version = query.get("connect");
-      if (version != null && !version.equals("v1")) {
-        throw invalid("connect must be \"v1\": got \"" + version + "\"");
-      }
-      Codec codec = server.codec(encoding.equals("json"));
-      Deadline deadline = Deadlines.connect(headers.get("connect-timeout-ms"));
-      Compression in = Compression.ofRequest(query.get("compression"));
-      Compression out = Compression.ofAccepted(headers.get("accept-encoding"));
-      WholeBodyReader reader = new WholeBodyReader(in, settings.maxReceiveBytes());
-      reader.feed(Unpooled.wrappedBuffer(message(query)));
-      Metadata metadata = HeaderMetadata.toMetadata(headers);
-      new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings)
-          .start(metadata);
-    } catch (StatusRuntimeException e) {
-      ConnectUnaryCall.respondError(exchange, new Headers(), e.getStatus(), new Metadata());
+    Map<String, String> query = parse(exchange.query());
+    String encoding = query.getOrDefault("encoding", "");
+    if (!encoding.equals("json") && !encoding.equals("proto")) {
+      return false;
     }
+    String version = query.get("connect");
+    if (version != null && !version.equals("v1")) {
+      throw invalid("connect must be \"v1\": got \"" + version + "\"");
+    }
+    Codec codec = server.codec(encoding.equals("json"));
+    Deadline deadline = Deadlines.connect(headers.get("connect-timeout-ms"));
+    Compression in = Compression.ofRequest(query.get("compression"));
+    Compression out = Compression.ofAccepted(headers.get("accept-encoding"));
+    WholeBodyReader reader = new WholeBodyReader(in, settings.maxReceiveBytes());
+    reader.feed(Unpooled.wrappedBuffer(message(query)));
+    Metadata metadata = HeaderMetadata.toMetadata(headers);
+    new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings).start(metadata);
     return true;
   }
 

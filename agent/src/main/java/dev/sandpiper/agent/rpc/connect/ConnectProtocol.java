@@ -15,7 +15,6 @@ import dev.sandpiper.agent.rpc.WireProtocol;
 import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -35,25 +34,21 @@ public final class ConnectProtocol implements WireProtocol {
     Headers headers = exchange.requestHeaders();
     Codec codec = server.codec(contentType.endsWith("json"));
     RpcSettings settings = server.settings();
-    try {
-      checkVersion(headers.get("connect-protocol-version"));
-      Deadline deadline = Deadlines.connect(headers.get("connect-timeout-ms"));
-      Metadata metadata = HeaderMetadata.toMetadata(headers);
-      if (method.isUnary()) {
-        Compression in = Compression.ofRequest(headers.get("content-encoding"));
-        Compression out = responseCompression(headers.get("accept-encoding"), in);
-        var reader = new WholeBodyReader(in, settings.maxReceiveBytes());
-        new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings)
-            .start(metadata);
-      } else {
-        Compression in = Compression.ofRequest(headers.get("connect-content-encoding"));
-        Compression out = responseCompression(headers.get("connect-accept-encoding"), in);
-        var reader = new EnvelopeReader(in, settings.maxReceiveBytes(), 0);
-        new ConnectStreamCall(exchange, method, codec, reader, deadline, out, settings)
-            .start(metadata);
-      }
-    } catch (StatusRuntimeException e) {
-      refuse(exchange, contentType, e.getStatus());
+    checkVersion(headers.get("connect-protocol-version"));
+    Deadline deadline = Deadlines.connect(headers.get("connect-timeout-ms"));
+    Metadata metadata = HeaderMetadata.toMetadata(headers);
+    if (method.isUnary()) {
+      Compression in = Compression.ofRequest(headers.get("content-encoding"));
+      Compression out = responseCompression(headers.get("accept-encoding"), in);
+      var reader = new WholeBodyReader(in, settings.maxReceiveBytes());
+      new ConnectUnaryCall(exchange, method, codec, reader, deadline, out, settings)
+          .start(metadata);
+    } else {
+      Compression in = Compression.ofRequest(headers.get("connect-content-encoding"));
+      Compression out = responseCompression(headers.get("connect-accept-encoding"), in);
+      var reader = new EnvelopeReader(in, settings.maxReceiveBytes(), 0);
+      new ConnectStreamCall(exchange, method, codec, reader, deadline, out, settings)
+          .start(metadata);
     }
   }
 

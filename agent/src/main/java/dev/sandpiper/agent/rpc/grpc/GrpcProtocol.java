@@ -12,7 +12,6 @@ import dev.sandpiper.agent.rpc.RpcServer;
 import dev.sandpiper.agent.rpc.WireProtocol;
 import io.grpc.Deadline;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -38,17 +37,13 @@ public final class GrpcProtocol implements WireProtocol {
   public void post(RpcServer server, RpcMethod method, HttpExchange exchange, String contentType) {
     Headers headers = exchange.requestHeaders();
     Codec codec = server.codec(contentType.endsWith("+json"));
-    try {
-      Deadline deadline = Deadlines.grpc(headers.get("grpc-timeout"));
-      Compression in = Compression.ofRequest(headers.get("grpc-encoding"));
-      Compression out = responseCompression(headers.get("grpc-accept-encoding"), in);
-      int ignored = GrpcCall.isWeb(contentType) ? GrpcCall.TRAILERS : 0;
-      var reader = new EnvelopeReader(in, server.settings().maxReceiveBytes(), ignored);
-      new GrpcCall(exchange, method, codec, reader, deadline, out, server.settings(), contentType)
-          .start(HeaderMetadata.toMetadata(headers));
-    } catch (StatusRuntimeException e) {
-      refuse(exchange, contentType, e.getStatus());
-    }
+    Deadline deadline = Deadlines.grpc(headers.get("grpc-timeout"));
+    Compression in = Compression.ofRequest(headers.get("grpc-encoding"));
+    Compression out = responseCompression(headers.get("grpc-accept-encoding"), in);
+    int ignored = GrpcCall.isWeb(contentType) ? GrpcCall.TRAILERS : 0;
+    var reader = new EnvelopeReader(in, server.settings().maxReceiveBytes(), ignored);
+    new GrpcCall(exchange, method, codec, reader, deadline, out, server.settings(), contentType)
+        .start(HeaderMetadata.toMetadata(headers));
   }
 
   /// What the client accepts; if it says nothing, what it sent itself.
