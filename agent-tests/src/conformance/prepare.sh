@@ -7,7 +7,7 @@ module=connectrpc.com/conformance
 
 if ! command -v go >/dev/null 2>&1; then
   echo "The conformance suite ($module $version) is a Go program, and no go is on the PATH." >&2
-  echo "Install Go 1.24 or later (https://go.dev/dl, or a package named golang), or build without -Pconformance." >&2
+  echo "Install Go 1.26 or later (https://go.dev/dl), or build without -Pconformance." >&2
   exit 1
 fi
 mkdir -p "$out"
