@@ -148,20 +148,11 @@ final class OutputLogIT {
         .atMost(Deadline.PATIENCE)
         .pollInterval(Duration.ofMillis(200))
         .until(() -> {
-          long written = written(pid);
+          long written = ProcFs.written(pid);
           boolean same = written == last[0] && written > 0;
           last[0] = written;
           return same;
         });
-  }
-
-  private static long written(int pid) {
-    return ProcFs.read(pid, "io")
-        .lines()
-        .filter(line -> line.startsWith("wchar: "))
-        .mapToLong(line -> Long.parseLong(line.substring(7)))
-        .findFirst()
-        .orElse(-1);
   }
 
   /// Several times the rate that the stall limit asks for (256 KiB in it), and never a pause.

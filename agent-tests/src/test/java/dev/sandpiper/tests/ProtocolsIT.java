@@ -6,42 +6,39 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sandpiper.proto.process.ProcessInfo;
 import dev.sandpiper.proto.process.Signal;
 import dev.sandpiper.tests.harness.Agent;
-import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Command;
 import dev.sandpiper.tests.harness.Event;
 import dev.sandpiper.tests.harness.Follower;
 import dev.sandpiper.tests.harness.Processes;
 import dev.sandpiper.tests.harness.RpcException;
+import dev.sandpiper.tests.harness.Wire;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Every call of the process service, over each of the four wire formats.
+/// Every call of the process service, over each protocol, codec and version of HTTP that clients use.
 final class ProtocolsIT {
   @RegisterExtension static final Agent AGENT = Agent.withDefaults();
 
-  enum Protocol {
-    CONNECT_JSON,
-    CONNECT_BINARY,
-    GRPC,
-    GRPC_WEB;
+  private static final Map<Wire, Processes> CLIENTS = new EnumMap<>(Wire.class);
 
-    Processes client() {
-      AgentProcess agent = AGENT.get();
-      return switch (this) {
-        case CONNECT_JSON -> agent.json();
-        case CONNECT_BINARY -> agent.binary();
-        case GRPC -> agent.grpc();
-        case GRPC_WEB -> agent.grpcWeb();
-      };
-    }
+  @AfterAll
+  static void close() {
+    CLIENTS.values().forEach(Processes::close);
+  }
+
+  private static Processes client(Wire wire) {
+    return CLIENTS.computeIfAbsent(wire, it -> it.client(AGENT.get()));
   }
 
   @ParameterizedTest
   @EnumSource
-  void startGivesPidThenOutputOfBothStreamsThenEnd(Protocol protocol) {
-    Follower run = protocol.client().run(Command.sh("echo out; echo err >&2; exit 3"));
+  void startGivesPidThenOutputOfBothStreamsThenEnd(Wire wire) {
+    Follower run = client(wire).run(Command.sh("echo out; echo err >&2; exit 3"));
 
     assertThat(run.pid()).isPositive();
     assertThat(run.stdout()).isEqualTo("out\n");
@@ -51,10 +48,9 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void everyByteValueArrivesUnchanged(Protocol protocol) {
+  void everyByteValueArrivesUnchanged(Wire wire) {
     Follower run =
-        protocol
-            .client()
+        client(wire)
             .run(Command.python("import sys; sys.stdout.buffer.write(bytes(range(256)) * 400)"));
 
     byte[] expected = new byte[256 * 400];
@@ -66,8 +62,8 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void connectFollowsWhatComesFromNowOnAndGetsTheSameEnd(Protocol protocol) {
-    Processes processes = protocol.client();
+  void connectFollowsWhatComesFromNowOnAndGetsTheSameEnd(Wire wire) {
+    Processes processes = client(wire);
     try (Follower first = processes.start(Command.of("cat").stdin())) {
       processes.sendStdin(first.pid(), "before\n");
       first.await("stdout", "before\n");
@@ -85,13 +81,13 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void listShowsWhatWasAskedForUntilTheEnd(Protocol protocol) {
-    Processes processes = protocol.client();
+  void listShowsWhatWasAskedForUntilTheEnd(Wire wire) {
+    Processes processes = client(wire);
     Command command =
-        Command.of("sleep", "600").tag("listed-" + protocol).env("COLOUR", "blue").cwd("/tmp");
+        Command.of("sleep", "600").tag("listed-" + wire).env("COLOUR", "blue").cwd("/tmp");
     try (Follower run = processes.start(command)) {
       ProcessInfo info = processes.listed(run.pid()).orElseThrow();
-      assertThat(info.getTag()).isEqualTo("listed-" + protocol);
+      assertThat(info.getTag()).isEqualTo("listed-" + wire);
       assertThat(info.getConfig()).isEqualTo(command.request().getProcess());
 
       processes.kill(run.pid());
@@ -102,8 +98,8 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void sendInputAndCloseStdinFeedACommand(Protocol protocol) {
-    Processes processes = protocol.client();
+  void sendInputAndCloseStdinFeedACommand(Wire wire) {
+    Processes processes = client(wire);
     try (Follower run = processes.start(Command.of("wc", "-c").stdin())) {
       processes.sendStdin(run.pid(), "12345");
       processes.sendStdin(run.pid(), "");
@@ -116,15 +112,15 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void streamInputFeedsSeveralPiecesAndMaySwitchProcess(Protocol protocol) {
-    Processes processes = protocol.client();
-    try (Follower one = processes.start(Command.of("cat").stdin().tag("one-" + protocol));
+  void streamInputFeedsSeveralPiecesAndMaySwitchProcess(Wire wire) {
+    Processes processes = client(wire);
+    try (Follower one = processes.start(Command.of("cat").stdin().tag("one-" + wire));
         Follower two = processes.start(Command.of("cat").stdin())) {
       two.pid();
       one.pid();
       processes.streamInput(
           List.of(
-              Processes.inputFor(Processes.tag("one-" + protocol)),
+              Processes.inputFor(Processes.tag("one-" + wire)),
               Processes.input("a"),
               Processes.input("b\n"),
               Processes.inputFor(Processes.pid(two.pid())),
@@ -140,13 +136,13 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void signalsEndACommandAndAreTold(Protocol protocol) {
-    Processes processes = protocol.client();
+  void signalsEndACommandAndAreTold(Wire wire) {
+    Processes processes = client(wire);
     try (Follower killed = processes.start(Command.of("sleep", "600"));
-        Follower terminated = processes.start(Command.of("sleep", "600").tag("t-" + protocol))) {
+        Follower terminated = processes.start(Command.of("sleep", "600").tag("t-" + wire))) {
       processes.kill(killed.pid());
       terminated.pid();
-      processes.signal(Processes.tag("t-" + protocol), Signal.SIGNAL_SIGTERM);
+      processes.signal(Processes.tag("t-" + wire), Signal.SIGNAL_SIGTERM);
       assertThat(killed.end())
           .isEqualTo(new Event.End(-1, false, "signal: killed", "signal: killed"));
       assertThat(terminated.end())
@@ -156,8 +152,8 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void aTerminalHasTheSizeThatUpdateGivesIt(Protocol protocol) {
-    Processes processes = protocol.client();
+  void aTerminalHasTheSizeThatUpdateGivesIt(Wire wire) {
+    Processes processes = client(wire);
     try (Follower run =
         processes.start(Command.sh("stty size; read line; stty size").pty(81, 25))) {
       run.await("pty", "25 81");
@@ -171,8 +167,8 @@ final class ProtocolsIT {
 
   @ParameterizedTest
   @EnumSource
-  void anErrorHasTheSameCodeInEveryFormat(Protocol protocol) {
-    Processes processes = protocol.client();
+  void anErrorHasTheSameCodeInEveryFormat(Wire wire) {
+    Processes processes = client(wire);
     assertThatThrownBy(() -> processes.kill(4_000_000))
         .isInstanceOfSatisfying(
             RpcException.class,

@@ -203,8 +203,7 @@ public final class AgentProcess implements AutoCloseable {
 
   /// A binary Connect client whose socket holds little, so that it is soon felt when it stops reading.
   public Processes binaryWithReceiveBuffer(int bytes) {
-    return new Processes(
-        new ConnectClient(port, ConnectClient.Codec.BINARY).withReceiveBuffer(bytes));
+    return new Processes(ConnectClient.withReceiveBuffer(port, ConnectClient.Codec.BINARY, bytes));
   }
 
   public Processes grpcWeb() {

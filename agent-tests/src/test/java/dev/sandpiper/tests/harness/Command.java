@@ -27,6 +27,11 @@ public final class Command {
     return of("/bin/sh", "-c", script);
   }
 
+  /// A script with an argument, its `$0`.
+  public static Command sh(String script, Object argument) {
+    return of("/bin/sh", "-c", script, argument.toString());
+  }
+
   public static Command python(String program) {
     return of("python3", "-c", program);
   }

@@ -6,16 +6,14 @@ import com.google.protobuf.Message;
 import com.google.protobuf.util.JsonFormat;
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.PrototypeMarshaller;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
-/// The Connect protocol over HTTP/1.1, as E2B's SDKs speak it, with either codec.
+/// The Connect protocol over either version of HTTP, with either codec.
 public final class ConnectClient implements RpcClient {
   /// Message encoding, named as content types do.
   public enum Codec {
@@ -29,32 +27,36 @@ public final class ConnectClient implements RpcClient {
     }
   }
 
-  private final int port;
   private final Codec codec;
-  private final int receiveBytes;
+  private final Exchange.Transport transport;
 
-  public ConnectClient(int port, Codec codec) {
-    this(port, codec, 0);
+  private ConnectClient(Codec codec, Exchange.Transport transport) {
+    this.codec = codec;
+    this.transport = transport;
   }
 
-  private ConnectClient(int port, Codec codec, int receiveBytes) {
-    this.port = port;
-    this.codec = codec;
-    this.receiveBytes = receiveBytes;
+  /// Over HTTP/1.1, as E2B's SDKs speak it.
+  public ConnectClient(int port, Codec codec) {
+    this(codec, new Http1Transport(port, 0));
   }
 
   /// The same with a socket buffer that holds little, so that a client that stops reading is soon felt.
-  public ConnectClient withReceiveBuffer(int bytes) {
-    return new ConnectClient(port, codec, bytes);
+  public static ConnectClient withReceiveBuffer(int port, Codec codec, int bytes) {
+    return new ConnectClient(codec, new Http1Transport(port, bytes));
+  }
+
+  /// All calls on one connection; the caller closes the client.
+  public static ConnectClient http2(int port, Codec codec) {
+    return new ConnectClient(codec, new Http2Connection(port));
   }
 
   @Override
   public <Q extends Message, R extends Message> R unary(
       MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
-    try (HttpConnection connection = HttpConnection.to(port)) {
-      String type = "application/" + codec.suffix;
-      HttpConnection.Reply reply =
-          connection.send("POST", path(method), headers(type, headers), encode(request)).reply();
+    String type = "application/" + codec.suffix;
+    try (Exchange exchange =
+        transport.post(path(method), headers(type, headers), encode(request))) {
+      HttpConnection.Reply reply = HttpConnection.Reply.of(exchange);
       if (reply.status() != 200) {
         throw error(reply);
       }
@@ -66,28 +68,16 @@ public final class ConnectClient implements RpcClient {
   @Override
   public <Q extends Message, R extends Message> MessageStream<R> serverStream(
       MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
-    HttpConnection connection = HttpConnection.to(port, receiveBytes);
-    connection.send(
-        "POST", path(method), headers(streamType(), headers), Envelopes.of(0, encode(request)));
-    return new Stream<>(connection, method);
+    return new Stream<>(
+        transport.post(
+            path(method), headers(streamType(), headers), Envelopes.of(0, encode(request))),
+        method);
   }
 
   @Override
-  public <Q extends Message, R extends Message> R clientStream(
-      MethodDescriptor<Q, R> method, List<Q> requests, Map<String, String> headers) {
-    HttpConnection connection = HttpConnection.to(port);
-    ByteArrayOutputStream body = new ByteArrayOutputStream();
-    requests.forEach(request -> body.writeBytes(Envelopes.of(0, encode(request))));
-    connection.send("POST", path(method), headers(streamType(), headers), body.toByteArray());
-    try (MessageStream<R> answer = new Stream<>(connection, method)) {
-      R only = answer.next(Deadline.PATIENCE);
-      if (only == null || answer.next(Deadline.PATIENCE) != null) {
-        throw new AssertionError("a client stream is answered with exactly one message");
-      }
-      return only;
-    } catch (TimeoutException e) {
-      throw new AssertionError("no answer to " + method.getFullMethodName(), e);
-    }
+  public <Q extends Message, R extends Message> RpcCall<Q, R> open(
+      MethodDescriptor<Q, R> method, Map<String, String> headers) {
+    return new Stream<>(transport.post(path(method), headers(streamType(), headers), null), method);
   }
 
   private static String path(MethodDescriptor<?, ?> method) {
@@ -153,23 +143,33 @@ public final class ConnectClient implements RpcClient {
         error.string("code"), error.has("message") ? error.string("message") : "", reply.status());
   }
 
-  private final class Stream<R extends Message> implements MessageStream<R> {
-    private final HttpConnection connection;
-    private final MethodDescriptor<?, R> method;
+  private final class Stream<Q extends Message, R extends Message> implements RpcCall<Q, R> {
+    private final Exchange exchange;
+    private final MethodDescriptor<Q, R> method;
     private final Envelopes envelopes;
     private HttpConnection.@Nullable Head head;
 
-    Stream(HttpConnection connection, MethodDescriptor<?, R> method) {
-      this.connection = connection;
+    Stream(Exchange exchange, MethodDescriptor<Q, R> method) {
+      this.exchange = exchange;
       this.method = method;
-      this.envelopes = new Envelopes(connection);
+      this.envelopes = new Envelopes(exchange);
+    }
+
+    @Override
+    public void send(Q request) {
+      exchange.send(Envelopes.of(0, encode(request)));
+    }
+
+    @Override
+    public void halfClose() {
+      exchange.halfClose();
     }
 
     @Override
     public @Nullable R next(Duration limit) throws TimeoutException {
       Deadline deadline = Deadline.in(limit);
       if (head == null) {
-        head = connection.head(deadline);
+        head = exchange.head(deadline);
         if (head.status() != 200) {
           throw new RpcException("(no code)", "stream refused: " + head, head.status());
         }
@@ -199,10 +199,12 @@ public final class ConnectClient implements RpcClient {
 
     @Override
     public void close() {
-      connection.close();
+      exchange.close();
     }
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    transport.close();
+  }
 }

@@ -10,12 +10,12 @@ final class Envelopes {
   static final int PREFIX = 5;
   private static final int LONGEST = 64 * 1024 * 1024;
 
-  private final HttpConnection connection;
+  private final Exchange exchange;
   private byte[] partial = new byte[64 * 1024];
   private int have;
 
-  Envelopes(HttpConnection connection) {
-    this.connection = connection;
+  Envelopes(Exchange exchange) {
+    this.exchange = exchange;
   }
 
   record Envelope(int flags, ByteString payload) {}
@@ -53,7 +53,7 @@ final class Envelopes {
       partial = java.util.Arrays.copyOf(partial, bytes);
     }
     while (have < bytes) {
-      int n = connection.body(partial, have, bytes - have, deadline);
+      int n = exchange.body(partial, have, bytes - have, deadline);
       if (n < 0) {
         return false;
       }

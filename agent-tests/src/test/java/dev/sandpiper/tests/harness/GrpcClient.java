@@ -12,12 +12,8 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.BlockingClientCall;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
-import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -56,59 +52,51 @@ public final class GrpcClient implements RpcClient {
   @Override
   public <Q extends Message, R extends Message> MessageStream<R> serverStream(
       MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
-    BlockingClientCall<Q, R> call =
+    return new Call<>(
         ClientCalls.blockingV2ServerStreamingCall(
-            with(headers), method, CallOptions.DEFAULT, request);
-    return new MessageStream<>() {
-      @Override
-      public @Nullable R next(Duration limit) throws TimeoutException {
-        try {
-          return call.read(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (StatusException e) {
-          throw error(e.getStatus());
-        } catch (InterruptedException e) {
-          throw new IllegalStateException(e);
-        }
-      }
-
-      @Override
-      public void close() {
-        call.cancel("the client goes away", null);
-      }
-    };
+            with(headers), method, CallOptions.DEFAULT, request));
   }
 
   @Override
-  public <Q extends Message, R extends Message> R clientStream(
-      MethodDescriptor<Q, R> method, List<Q> requests, Map<String, String> headers) {
-    CompletableFuture<R> answer = new CompletableFuture<>();
-    StreamObserver<Q> out =
-        ClientCalls.asyncClientStreamingCall(
-            with(headers).newCall(method, CallOptions.DEFAULT),
-            new StreamObserver<R>() {
-              @Override
-              public void onNext(R value) {
-                answer.complete(value);
-              }
+  public <Q extends Message, R extends Message> RpcCall<Q, R> open(
+      MethodDescriptor<Q, R> method, Map<String, String> headers) {
+    return new Call<>(
+        ClientCalls.blockingBidiStreamingCall(with(headers), method, CallOptions.DEFAULT));
+  }
 
-              @Override
-              public void onError(Throwable t) {
-                answer.completeExceptionally(t);
-              }
+  private record Call<Q, R>(BlockingClientCall<Q, R> call) implements RpcCall<Q, R> {
+    @Override
+    public void send(Q request) {
+      try {
+        if (!call.write(request, Deadline.PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+          throw new HttpConnection.Cut("the call takes no more");
+        }
+      } catch (StatusException e) {
+        throw error(e.getStatus());
+      } catch (InterruptedException | TimeoutException e) {
+        throw new AssertionError("the peer took nothing in " + Deadline.PATIENCE, e);
+      }
+    }
 
-              @Override
-              public void onCompleted() {
-                answer.completeExceptionally(new AssertionError("completed without an answer"));
-              }
-            });
-    requests.forEach(out::onNext);
-    out.onCompleted();
-    try {
-      return answer.get(Deadline.PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      throw error(Status.fromThrowable(e));
-    } catch (InterruptedException | TimeoutException e) {
-      throw new AssertionError("no answer to " + method.getFullMethodName(), e);
+    @Override
+    public void halfClose() {
+      call.halfClose();
+    }
+
+    @Override
+    public @Nullable R next(Duration limit) throws TimeoutException {
+      try {
+        return call.read(limit.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (StatusException e) {
+        throw error(e.getStatus());
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    @Override
+    public void close() {
+      call.cancel("the client goes away", null);
     }
   }
 

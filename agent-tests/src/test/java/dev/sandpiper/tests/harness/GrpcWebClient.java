@@ -3,83 +3,93 @@ package dev.sandpiper.tests.harness;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
 import io.grpc.MethodDescriptor;
-import java.io.ByteArrayOutputStream;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
-/// gRPC-Web over HTTP/1.1: gRPC's messages, with the trailers in a last envelope of the body (flag `0x80`).
+/// gRPC-Web over either version of HTTP: gRPC's messages, with the trailers in a last envelope of the body (flag `0x80`).
 public final class GrpcWebClient implements RpcClient {
   private static final String TYPE = "application/grpc-web+proto";
 
-  private final int port;
+  private final Exchange.Transport transport;
 
+  private GrpcWebClient(Exchange.Transport transport) {
+    this.transport = transport;
+  }
+
+  /// Over HTTP/1.1.
   public GrpcWebClient(int port) {
-    this.port = port;
+    this(new Http1Transport(port, 0));
+  }
+
+  /// All calls on one connection; the caller closes the client.
+  public static GrpcWebClient http2(int port) {
+    return new GrpcWebClient(new Http2Connection(port));
   }
 
   @Override
   public <Q extends Message, R extends Message> R unary(
       MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
-    return clientStream(method, List.of(request), headers);
-  }
-
-  @Override
-  public <Q extends Message, R extends Message> MessageStream<R> serverStream(
-      MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
-    return call(method, List.of(request), headers);
-  }
-
-  @Override
-  public <Q extends Message, R extends Message> R clientStream(
-      MethodDescriptor<Q, R> method, List<Q> requests, Map<String, String> headers) {
-    try (MessageStream<R> answer = call(method, requests, headers)) {
-      R only = answer.next(Deadline.PATIENCE);
-      if (only == null || answer.next(Deadline.PATIENCE) != null) {
-        throw new AssertionError("exactly one message expected");
-      }
-      return only;
+    try (RpcCall<Q, R> call = call(method, headers, Envelopes.of(0, request.toByteArray()))) {
+      return call.only();
     } catch (TimeoutException e) {
       throw new AssertionError("no answer to " + method.getFullMethodName(), e);
     }
   }
 
-  private <Q extends Message, R extends Message> MessageStream<R> call(
-      MethodDescriptor<Q, R> method, List<Q> requests, Map<String, String> more) {
+  @Override
+  public <Q extends Message, R extends Message> MessageStream<R> serverStream(
+      MethodDescriptor<Q, R> method, Q request, Map<String, String> headers) {
+    return call(method, headers, Envelopes.of(0, request.toByteArray()));
+  }
+
+  @Override
+  public <Q extends Message, R extends Message> RpcCall<Q, R> open(
+      MethodDescriptor<Q, R> method, Map<String, String> headers) {
+    return call(method, headers, null);
+  }
+
+  private <Q extends Message, R extends Message> RpcCall<Q, R> call(
+      MethodDescriptor<Q, R> method, Map<String, String> more, byte @Nullable [] whole) {
     Map<String, String> headers = new LinkedHashMap<>();
     headers.put("Content-Type", TYPE);
     headers.put("X-Grpc-Web", "1");
     headers.putAll(more);
-    ByteArrayOutputStream body = new ByteArrayOutputStream();
-    requests.forEach(request -> body.writeBytes(Envelopes.of(0, request.toByteArray())));
-    HttpConnection connection = HttpConnection.to(port);
-    connection.send("POST", "/" + method.getFullMethodName(), headers, body.toByteArray());
-    return new Stream<>(connection, method);
+    return new Stream<>(transport.post("/" + method.getFullMethodName(), headers, whole), method);
   }
 
-  private static final class Stream<R> implements MessageStream<R> {
-    private final HttpConnection connection;
-    private final MethodDescriptor<?, R> method;
+  private static final class Stream<Q extends Message, R extends Message> implements RpcCall<Q, R> {
+    private final Exchange exchange;
+    private final MethodDescriptor<Q, R> method;
     private final Envelopes envelopes;
     private HttpConnection.@Nullable Head head;
 
-    Stream(HttpConnection connection, MethodDescriptor<?, R> method) {
-      this.connection = connection;
+    Stream(Exchange exchange, MethodDescriptor<Q, R> method) {
+      this.exchange = exchange;
       this.method = method;
-      this.envelopes = new Envelopes(connection);
+      this.envelopes = new Envelopes(exchange);
+    }
+
+    @Override
+    public void send(Q request) {
+      exchange.send(Envelopes.of(0, request.toByteArray()));
+    }
+
+    @Override
+    public void halfClose() {
+      exchange.halfClose();
     }
 
     @Override
     public @Nullable R next(Duration limit) throws TimeoutException {
       Deadline deadline = Deadline.in(limit);
       if (head == null) {
-        head = connection.head(deadline);
+        head = exchange.head(deadline);
         if (head.status() != 200 || !head.header("content-type").equals(TYPE)) {
           throw new RpcException("(no code)", "call refused: " + head, head.status());
         }
@@ -133,10 +143,12 @@ public final class GrpcWebClient implements RpcClient {
 
     @Override
     public void close() {
-      connection.close();
+      exchange.close();
     }
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    transport.close();
+  }
 }

@@ -133,6 +133,22 @@ public final class HttpConnection implements AutoCloseable {
     public Json json() {
       return Json.parse(body.toByteArray());
     }
+
+    /// Reads the response whole, within [Deadline#PATIENCE].
+    static Reply of(Exchange exchange) {
+      Deadline deadline = Deadline.in(Deadline.PATIENCE);
+      try {
+        Head head = exchange.head(deadline);
+        ByteString.Output body = ByteString.newOutput();
+        byte[] part = new byte[16 * 1024];
+        for (int n = 0; n >= 0; n = exchange.body(part, 0, part.length, deadline)) {
+          body.write(part, 0, n);
+        }
+        return new Reply(head, body.toByteString());
+      } catch (TimeoutException e) {
+        throw new AssertionError("no whole response in " + Deadline.PATIENCE, e);
+      }
+    }
   }
 
   /// Reads status line and headers, and gets ready for the body.

@@ -56,6 +56,21 @@ public final class ProcFs {
     }
   }
 
+  /// Bytes that a process has written to anything; -1 when there is no such process.
+  public static long written(long pid) {
+    String io;
+    try {
+      io = Files.readString(of(pid, "io"), StandardCharsets.ISO_8859_1);
+    } catch (IOException e) {
+      return -1;
+    }
+    return io.lines()
+        .filter(line -> line.startsWith("wchar: "))
+        .mapToLong(line -> Long.parseLong(line.substring(7)))
+        .findFirst()
+        .orElse(-1);
+  }
+
   /// A line of `/proc/PID/status` by its name.
   public static String status(long pid, String name) {
     return read(pid, "status")

@@ -15,6 +15,7 @@ import dev.sandpiper.proto.process.SendSignalRequest;
 import dev.sandpiper.proto.process.Signal;
 import dev.sandpiper.proto.process.StartResponse;
 import dev.sandpiper.proto.process.StreamInputRequest;
+import dev.sandpiper.proto.process.StreamInputResponse;
 import dev.sandpiper.proto.process.UpdateRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -22,7 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /// The process service over one wire format, in the words of the tests.
-public record Processes(RpcClient rpc) {
+public record Processes(RpcClient rpc) implements AutoCloseable {
   public Follower start(Command command) {
     return new Follower(
         rpc.serverStream(ProcessGrpc.getStartMethod(), command.request(), command.headers()),
@@ -116,6 +117,11 @@ public record Processes(RpcClient rpc) {
     rpc.clientStream(ProcessGrpc.getStreamInputMethod(), requests, Map.of());
   }
 
+  /// Begins a StreamInput call.
+  public RpcCall<StreamInputRequest, StreamInputResponse> openInput() {
+    return rpc.open(ProcessGrpc.getStreamInputMethod(), Map.of());
+  }
+
   public static StreamInputRequest inputFor(ProcessSelector process) {
     return StreamInputRequest.newBuilder()
         .setStart(StreamInputRequest.StartEvent.newBuilder().setProcess(process))
@@ -123,8 +129,14 @@ public record Processes(RpcClient rpc) {
   }
 
   public static StreamInputRequest input(String text) {
+    return input(utf8(text));
+  }
+
+  public static StreamInputRequest input(ByteString bytes) {
     return StreamInputRequest.newBuilder()
-        .setData(StreamInputRequest.DataEvent.newBuilder().setInput(stdin(text)))
+        .setData(
+            StreamInputRequest.DataEvent.newBuilder()
+                .setInput(ProcessInput.newBuilder().setStdin(bytes)))
         .build();
   }
 
@@ -138,6 +150,12 @@ public record Processes(RpcClient rpc) {
 
   public static ProcessSelector tag(String tag) {
     return ProcessSelector.newBuilder().setTag(tag).build();
+  }
+
+  /// Ends what the calls of this client share; those of the agent's own clients share nothing, or the agent's channel.
+  @Override
+  public void close() {
+    rpc.close();
   }
 
   private static ByteString utf8(String text) {
