@@ -27,7 +27,7 @@ public final class NodePackages {
             "node",
             "--test",
             "--test-concurrency=4",
-            "--test-timeout=60000",
+            "--test-timeout=100000",
             "--test-reporter=./reporter.mjs");
     try (Stream<Path> sources = Files.list(SOURCES)) {
       sources

@@ -27,21 +27,29 @@ public final class SdkCases {
   private SdkCases() {}
 
   /// Runs against an agent that takes no token.
-  public static List<DynamicNode> open(ProcessBuilder program, AgentProcess agent) {
-    program.environment().put("E2B_DEBUG", "true");
-    return withAccount(account -> run(program, agent, account));
+  public static List<DynamicNode> open(ProcessBuilder program) {
+    return withAccounts(accounts -> {
+      AgentProcess.Builder builder = AgentProcess.builder();
+      if (accounts.there()) {
+        builder.flag("--default-user", accounts.first());
+      }
+      try (AgentProcess agent = builder.start()) {
+        program.environment().put("E2B_DEBUG", "true");
+        return run(program, agent, accounts);
+      }
+    });
   }
 
   /// Runs as in production: a control plane sets the agent's token and default user, through `POST /init`, and tells the
   /// package the token.
   public static List<DynamicNode> secured(ProcessBuilder program) {
-    return withAccount(account -> {
+    return withAccounts(accounts -> {
       try (AgentProcess agent = AgentProcess.builder().flag("--await-init", true).start();
-          ControlPlane plane = new ControlPlane(agent, account)) {
+          ControlPlane plane = new ControlPlane(agent, accounts.first())) {
         program.environment().remove("E2B_DEBUG");
         program.environment().put("E2B_API_URL", plane.url());
         program.environment().put("E2B_API_KEY", "e2b_" + "0".repeat(40));
-        List<DynamicNode> cases = run(program, agent, account);
+        List<DynamicNode> cases = run(program, agent, accounts);
         assertThat(agent.stderr()).as("no token in the log").doesNotContain(plane.token());
         assertThat(agent.records().all())
             .as("no token in the records")
@@ -51,23 +59,32 @@ public final class SdkCases {
     });
   }
 
-  /// With the name of a second account, or an empty one where none can be made.
-  private static List<DynamicNode> withAccount(Function<String, List<DynamicNode>> run) {
-    if (!Account.isRoot()) {
-      return run.apply("");
-    }
-    try (Account account = new Account()) {
-      return run.apply(account.name());
+  /// Names of the account that requests act as which name none, and of another; empty where none can be made. Login
+  /// shells of accounts that were just made are quick and alike everywhere, unlike those of whoever runs the tests.
+  private record Accounts(String first, String second) {
+    boolean there() {
+      return !first.isEmpty();
     }
   }
 
-  private static List<DynamicNode> run(ProcessBuilder program, AgentProcess agent, String account) {
+  private static List<DynamicNode> withAccounts(Function<Accounts, List<DynamicNode>> run) {
+    if (!Account.isRoot()) {
+      return run.apply(new Accounts("", ""));
+    }
+    try (Account first = new Account();
+        Account second = new Account()) {
+      return run.apply(new Accounts(first.name(), second.name()));
+    }
+  }
+
+  private static List<DynamicNode> run(
+      ProcessBuilder program, AgentProcess agent, Accounts accounts) {
     long started = System.nanoTime();
     Path directory = workDirectory();
     try {
       Map<String, String> environment = program.environment();
       environment.put("E2B_SANDBOX_URL", "http://127.0.0.1:" + agent.port());
-      environment.put("SANDPIPER_TEST_USER", account);
+      environment.put("SANDPIPER_TEST_USER", accounts.second());
       environment.put("SANDPIPER_TEST_DIRECTORY", directory.toString());
       Shell.Result result = Shell.run(program, RUN_SECONDS);
       List<Json> lines = result.stdout().lines().map(Json::parse).toList();
@@ -95,7 +112,10 @@ public final class SdkCases {
 
   private static void report(Json one) {
     assumeTrue(one.string("skipped").isEmpty(), one.string("skipped"));
-    assertThat(one.get("ok")).as(one.string("error")).isEqualTo(new Json.Bool(true));
+    String name = one.string("file") + ": " + one.string("name");
+    assertThat(one.get("ok"))
+        .as("%s: %s", name, one.string("error"))
+        .isEqualTo(new Json.Bool(true));
   }
 
   /// A directory that accounts besides the tests' own can pass through.
