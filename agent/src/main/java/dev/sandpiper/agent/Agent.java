@@ -5,7 +5,11 @@ import dev.sandpiper.agent.accounts.AccountSettings;
 import dev.sandpiper.agent.accounts.Accounts;
 import dev.sandpiper.agent.accounts.SandboxDefaults;
 import dev.sandpiper.agent.accounts.Users;
+import dev.sandpiper.agent.auth.AuthSettings;
 import dev.sandpiper.agent.auth.BasicUserFilter;
+import dev.sandpiper.agent.auth.HostFilter;
+import dev.sandpiper.agent.auth.InitAccess;
+import dev.sandpiper.agent.auth.TokenFilter;
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
@@ -13,6 +17,7 @@ import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.filesystem.FilesystemSettings;
 import dev.sandpiper.agent.http.CorsFilter;
 import dev.sandpiper.agent.http.HttpServer;
+import dev.sandpiper.agent.http.HttpSettings;
 import dev.sandpiper.agent.http.ListenSettings;
 import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.journal.Journal;
@@ -20,6 +25,7 @@ import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
+import dev.sandpiper.agent.machine.TrustStore;
 import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
@@ -32,7 +38,10 @@ import dev.sandpiper.agent.record.RecordEmitter;
 import dev.sandpiper.agent.record.RecordSettings;
 import dev.sandpiper.agent.record.RecordSink;
 import dev.sandpiper.agent.record.RecordWriter;
+import dev.sandpiper.agent.rest.EnvsRoute;
+import dev.sandpiper.agent.rest.Errors;
 import dev.sandpiper.agent.rest.HealthRoute;
+import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.MetricsRoute;
 import dev.sandpiper.agent.rpc.Dispatch;
 import dev.sandpiper.agent.rpc.RpcServer;
@@ -83,6 +92,7 @@ final class Agent implements AutoCloseable {
   static List<Setting<?>> settings() {
     List<Setting<?>> all = new ArrayList<>();
     all.addAll(ListenSettings.all());
+    all.addAll(AuthSettings.all());
     all.addAll(AgentSettings.all());
     all.addAll(AccountSettings.all());
     all.addAll(ProcessSettings.all());
@@ -111,6 +121,8 @@ final class Agent implements AutoCloseable {
   private void build(Settings settings, RecordSink recordSink)
       throws IOException, BadSettingException {
     AgentSettings own = AgentSettings.from(settings);
+    HttpSettings listen = ListenSettings.from(settings);
+    AuthSettings access = AuthSettings.from(settings, listen.addresses());
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
     Metrics metrics = new Metrics(Version::current);
@@ -136,7 +148,10 @@ final class Agent implements AutoCloseable {
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
-    router.filter(new CorsFilter());
+    router.filter(new CorsFilter(access.token()::isSet));
+    router.filter(
+        new HostFilter(access.token(), access.allowedHosts(), access.anyHost(), Errors::json));
+    router.filter(new TokenFilter(access.token(), Errors::json));
     router.filter(
         new BasicUserFilter(
             accounts::exists,
@@ -144,9 +159,15 @@ final class Agent implements AutoCloseable {
             (exchange, message) ->
                 rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
     HealthRoute.register(router);
+    InitRoute.register(
+        router,
+        new InitAccess(access.token(), access.initSecret()),
+        accounts.defaults(),
+        TrustStore.ofSystem());
+    EnvsRoute.register(router, accounts.defaults(), OWN_VARIABLES);
     MetricsRoute.register(router, metrics, clock);
     router.fallback(rpc);
-    HttpServer http = new HttpServer(ListenSettings.from(settings), router);
+    HttpServer http = new HttpServer(listen, router);
     try {
       http.bind();
     } catch (BindException e) {
@@ -200,6 +221,7 @@ final class Agent implements AutoCloseable {
     stops.push(health::enterTerminalState);
 
     settings.warnings().forEach(LOG::warn);
+    access.warnings().forEach(LOG::warn);
     LOG.info(
         "sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
     Thread.ofPlatform().name("warm-up").daemon().start(launcher::warmUp);

@@ -31,9 +31,9 @@ class ReadmeTest {
   }
 
   private static String row(Setting<?> setting) {
-    return "| `%s` | `%s` | %s | %s | %s |\n"
+    return "| %s | `%s` | %s | %s | %s |\n"
         .formatted(
-            setting.flag(),
+            setting.secret() ? "none" : "`" + setting.flag() + "`",
             setting.variable(),
             setting.defaultText(),
             setting.range(),

@@ -8,6 +8,8 @@ import com.google.protobuf.util.JsonFormat;
 final class ApiException extends Exception {
   private static final long serialVersionUID = 1L;
 
+  private static final int UNAUTHORIZED = 401;
+
   private final String code;
 
   ApiException(String code, String message) {
@@ -28,7 +30,18 @@ final class ApiException extends Exception {
   /// Reads `{"code":"not_found","message":"…"}`; what cannot be read becomes `unknown` and says the HTTP status.
   static ApiException ofBody(int status, String body) {
     try {
-      return ofError(parse(body));
+      var error = parse(body);
+      var message = error.getFieldsOrDefault("message", NO_MESSAGE).getStringValue();
+      if (status == UNAUTHORIZED && !error.getFieldsOrDefault("code", UNKNOWN).hasStringValue()) {
+        return new ApiException(
+            "unauthenticated",
+            "the agent refuses the access token, or was shown none (SANDPIPER_ACCESS_TOKEN, --access-token-file): "
+                + message);
+      }
+      // Plain HTTP errors have a number there.
+      return error.getFieldsOrDefault("code", UNKNOWN).hasStringValue()
+          ? ofError(error)
+          : new ApiException("unknown", "HTTP status " + status + ": " + message);
     } catch (InvalidProtocolBufferException _) {
       var text = body.strip();
       return new ApiException(

@@ -11,8 +11,10 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -30,6 +32,7 @@ final class OwnAgent implements Closeable {
   private static final long PROBE_NANOS = Duration.ofMillis(5).toNanos();
   private static final int NO_CONTENT = 204;
   private static final int TAIL_LINES = 10;
+  private static final int TOKEN_BYTES = 16;
 
   // Ctrl-C and a closing terminal reach every process of the terminal's foreground group. They are
   // meant for the
@@ -43,13 +46,16 @@ final class OwnAgent implements Closeable {
   record Place(Path program, Path temporary) {}
 
   private final AgentUrl url;
+  private final String token;
   private final Process process;
   private final Path directory;
   private final @Nullable Thread records;
   private final Thread hook;
 
-  private OwnAgent(AgentUrl url, Process process, Path directory, @Nullable Thread records) {
+  private OwnAgent(
+      AgentUrl url, String token, Process process, Path directory, @Nullable Thread records) {
     this.url = url;
+    this.token = token;
     this.process = process;
     this.directory = directory;
     this.records = records;
@@ -100,9 +106,11 @@ final class OwnAgent implements Closeable {
             "--listen=" + url.host(),
             "--port=" + url.port(),
             "--state-dir=" + directory.resolve("state"));
-    // Those are for an agent that others reach. This one is ours alone, and spoken to in plain
-    // text.
-    builder.environment().keySet().removeIf(name -> name.startsWith("SANDPIPER_TLS_"));
+    // Those are for an agent that others reach. This one is ours alone, spoken to in plain text,
+    // and with a token that nobody else knows.
+    builder.environment().keySet().removeIf(OwnAgent::isForOthers);
+    var token = newToken();
+    builder.environment().put(Syntax.TOKEN_VARIABLE, token);
     builder.redirectInput(new File("/dev/null")).redirectError(errors);
     if (records.isEmpty()) {
       builder.redirectOutput(ProcessBuilder.Redirect.DISCARD);
@@ -111,7 +119,7 @@ final class OwnAgent implements Closeable {
     try {
       var process = builder.start();
       var reader = records.map(consumer -> read(process, consumer)).orElse(null);
-      agent = new OwnAgent(url, process, directory, reader);
+      agent = new OwnAgent(url, token, process, directory, reader);
     } catch (IOException e) {
       remove(directory);
       throw e;
@@ -122,6 +130,20 @@ final class OwnAgent implements Closeable {
     var words = tail(errors.toPath());
     agent.close();
     throw new IOException("the agent that was to run the command did not start" + words);
+  }
+
+  private static boolean isForOthers(String variable) {
+    return variable.startsWith("SANDPIPER_TLS_")
+        || variable.startsWith("SANDPIPER_ACCESS_TOKEN")
+        || variable.startsWith("SANDPIPER_INIT_SECRET")
+        || variable.equals("SANDPIPER_AWAIT_INIT")
+        || variable.equals("SANDPIPER_ALLOW_UNAUTHENTICATED");
+  }
+
+  private static String newToken() {
+    var bytes = new byte[TOKEN_BYTES];
+    new SecureRandom().nextBytes(bytes);
+    return HexFormat.of().formatHex(bytes);
   }
 
   private static int freePort() throws IOException {
@@ -175,6 +197,11 @@ final class OwnAgent implements Closeable {
 
   AgentUrl url() {
     return url;
+  }
+
+  /// What its calls have to show.
+  String token() {
+    return token;
   }
 
   long pid() {

@@ -47,12 +47,17 @@ final class ProcessClient implements Closeable {
   private static final int OK = 200;
   private static final byte[] NOTHING = {};
 
+  private static final String TOKEN_HEADER = "X-Access-Token";
+
   private final AgentUrl url;
+  private final Optional<String> token;
   private @Nullable HttpConnection unary;
   private long unaryUsedNanos;
 
-  ProcessClient(AgentUrl url) {
+  /// `token` is shown by every call; absent where the agent asks for none.
+  ProcessClient(AgentUrl url, Optional<String> token) {
     this.url = url;
+    this.token = token;
   }
 
   /// The HTTP status of `GET /health`: 204 from an agent that serves. `IOException` when nobody answers in time.
@@ -69,6 +74,7 @@ final class ProcessClient implements Closeable {
     headers.put("Content-Type", "application/connect+proto");
     headers.put("Connect-Protocol-Version", "1");
     headers.put("Keepalive-Ping-Interval", Integer.toString(KEEPALIVE_SECONDS));
+    token.ifPresent(value -> headers.put(TOKEN_HEADER, value));
     user.ifPresent(name -> headers.put("Authorization", "Basic " + base64(name + ":")));
     timeLimit.ifPresent(
         limit -> headers.put("Connect-Timeout-Ms", Long.toString(limit.toMillis())));
@@ -135,15 +141,14 @@ final class ProcessClient implements Closeable {
 
   private synchronized void call(String method, Duration silence, MessageLite request)
       throws IOException, ApiException {
+    var headers = new LinkedHashMap<String, String>();
+    headers.put("Content-Type", "application/proto");
+    headers.put("Connect-Protocol-Version", "1");
+    token.ifPresent(value -> headers.put(TOKEN_HEADER, value));
     var connection = connection();
     try {
       var response =
-          connection.send(
-              "POST",
-              SERVICE + method,
-              Map.of("Content-Type", "application/proto", "Connect-Protocol-Version", "1"),
-              request.toByteArray(),
-              silence);
+          connection.send("POST", SERVICE + method, headers, request.toByteArray(), silence);
       var body = response.body().readNBytes(MAX_ENVELOPE_BYTES);
       if (response.status() != OK) {
         throw ApiException.ofBody(response.status(), new String(body, StandardCharsets.UTF_8));

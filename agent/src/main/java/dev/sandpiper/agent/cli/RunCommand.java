@@ -38,11 +38,11 @@ final class RunCommand {
     try {
       var own = ownAgent();
       if (own == null) {
-        return runOn(options.agent().orElse(options.usualAgent()));
+        return runOn(options.agent().orElse(options.usualAgent()), options.token());
       }
       int code;
       try (own) {
-        code = runOn(own.url());
+        code = runOn(own.url(), Optional.of(own.token()));
       }
       report("stopped");
       return code;
@@ -101,23 +101,24 @@ final class RunCommand {
     return true;
   }
 
-  private int runOn(AgentUrl url) throws IOException {
+  private int runOn(AgentUrl url, Optional<String> token) throws IOException {
     var typed = options.terminal() && console.input() == Console.Input.TERMINAL;
     var withInput = options.stdin() || typed || console.input() == Console.Input.DATA;
     if (!typed) {
-      return runOn(url, withInput, Terminal.Size.USUAL);
+      return runOn(url, token, withInput, Terminal.Size.USUAL);
     }
     var size = Terminal.size();
     try (var _ = Terminal.raw()) {
-      return runOn(url, withInput, size);
+      return runOn(url, token, withInput, size);
     }
   }
 
-  private int runOn(AgentUrl url, boolean withInput, Terminal.Size size) throws IOException {
+  private int runOn(AgentUrl url, Optional<String> token, boolean withInput, Terminal.Size size)
+      throws IOException {
     // Input may wait for a command that does not read; signals have a connection of their own
     // beside it.
-    try (var inputClient = new ProcessClient(url);
-        var signalClient = new ProcessClient(url)) {
+    try (var inputClient = new ProcessClient(url, token);
+        var signalClient = new ProcessClient(url, token)) {
       signals.starting();
       try (var events =
           inputClient.start(

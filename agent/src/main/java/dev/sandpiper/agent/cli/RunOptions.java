@@ -9,10 +9,11 @@ import java.util.Map;
 import java.util.Optional;
 
 /// What `run` was asked for. `agent` is absent when the caller named none; then the usual address is tried, and if
-/// nobody answers there an agent is started.
+/// nobody answers there an agent is started. `token` is what a running agent may ask for.
 record RunOptions(
     Optional<AgentUrl> agent,
     AgentUrl usualAgent,
+    Optional<String> token,
     Optional<String> user,
     Optional<String> cwd,
     Map<String, String> environment,

@@ -16,7 +16,9 @@ final class ServeArguments {
   /// The values by the settings' names, or empty when picocli must look.
   static Optional<Map<String, String>> parse(List<Setting<?>> settings, List<String> arguments) {
     var byFlag = new HashMap<String, Setting<?>>();
-    settings.forEach(setting -> byFlag.put(setting.flag(), setting));
+    settings.stream()
+        .filter(setting -> !setting.secret())
+        .forEach(setting -> byFlag.put(setting.flag(), setting));
     var values = new HashMap<String, String>();
     for (var i = 0; i < arguments.size(); i++) {
       var argument = arguments.get(i);

@@ -1,7 +1,11 @@
 package dev.sandpiper.agent.cli;
 
+import dev.sandpiper.agent.config.BadSettingException;
+import dev.sandpiper.agent.config.SecretFile;
 import dev.sandpiper.agent.config.Setting;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,6 +49,10 @@ final class Syntax {
           .between(1, 65_535)
           .defaultsTo(AgentUrl.DEFAULT_PORT)
           .because("parses a port");
+
+  static final String TOKEN_VARIABLE = "SANDPIPER_ACCESS_TOKEN";
+  private static final String TOKEN_FILE = "--access-token-file";
+  private static final String TOKEN_FILE_VARIABLE = "SANDPIPER_ACCESS_TOKEN_FILE";
 
   private final Program program;
   private final Map<String, String> environment;
@@ -111,14 +119,38 @@ final class Syntax {
   private CommandSpec serveSpec() {
     var spec =
         command("serve", "Be the agent: listen, run commands, print records on standard output.");
+    var footer = new ArrayList<String>();
+    footer.add("");
+    footer.add(
+        "Each option can also be set by the environment variable named with it; the option is taken");
+    footer.add("before it.");
+    footer.add("Sizes take B, KiB, MiB, GiB or TiB; times take ms, s, m, h or d.");
+    footer.add("");
+    footer.add(
+        "Secrets, by the environment only, because a command line can be read by everybody:");
+    for (var setting : program.settings()) {
+      if (setting.secret()) {
+        footer.add(
+            "  %s  %s (default: %s)"
+                .formatted(
+                    setting.variable(), literal(setting.reason()), literal(setting.defaultText())));
+        // Known, so that who tries gets the right answer, without the secret in it.
+        spec.addOption(
+            OptionSpec.builder(setting.flag())
+                .hidden(true)
+                .arity("0..1")
+                .fallbackValue("")
+                .type(String.class)
+                .build());
+      }
+    }
     spec.usageMessage()
         .customSynopsis("sandpiper serve [OPTIONS]")
-        .footer(
-            "",
-            "Each option can also be set by the environment variable named with it; the option is taken",
-            "before it.",
-            "Sizes take B, KiB, MiB, GiB or TiB; times take ms, s, m, h or d.");
+        .footer(footer.toArray(String[]::new));
     for (var setting : program.settings()) {
+      if (setting.secret()) {
+        continue;
+      }
       var option =
           OptionSpec.builder(setting.flag())
               .paramLabel(setting.placeholder())
@@ -143,7 +175,21 @@ final class Syntax {
         + ")";
   }
 
-  private static Parsed serve(ParseResult result) {
+  /// The footer is a format.
+  private static String literal(String text) {
+    return text.replace("%", "%%");
+  }
+
+  private Parsed serve(ParseResult result) {
+    for (var setting : program.settings()) {
+      if (setting.secret() && result.hasMatchedOption(setting.flag())) {
+        return wrong(
+            "serve",
+            setting.flag()
+                + ": a command line can be read by everybody; use the environment variable "
+                + setting.variable());
+      }
+    }
     var flags = new HashMap<String, String>();
     for (var option : result.matchedOptions()) {
       String value = option.getValue();
@@ -164,7 +210,8 @@ final class Syntax {
                 + AgentUrl.DEFAULT_PORT
                 + ")",
             "of 127.0.0.1 is used or, when none answers there, one that is started for this command",
-            "and stopped after it.",
+            "and stopped after it. To an agent that asks for an access token, the one in the variable",
+            TOKEN_VARIABLE + " or in the file is shown.",
             "",
             "Exit code: the command's own; 128+N when signal N ended it; 124 when the time limit",
             "elapsed; 125 when the agent failed or was not found; 126 when the command cannot be",
@@ -172,6 +219,11 @@ final class Syntax {
         .customSynopsis("sandpiper run [OPTIONS] [--] COMMAND [ARGUMENT...]");
     spec.addOption(text("--url", "URL", "The agent's address, such as http://127.0.0.1:49983."));
     spec.addOption(text("--port", "NUMBER", "The agent's port on 127.0.0.1."));
+    spec.addOption(
+        text(
+            TOKEN_FILE,
+            "PATH",
+            "File with the agent's access token (" + TOKEN_FILE_VARIABLE + ")."));
     spec.addOption(text("--user", "NAME", "Run as this user (default: the agent's default user)."));
     spec.addOption(
         text("--cwd", "PATH", "The command's directory (default: the home of its user)."));
@@ -254,6 +306,7 @@ final class Syntax {
     return new RunOptions(
         records ? Optional.empty() : agent,
         AgentUrl.local(usual),
+        token(value(result, TOKEN_FILE)),
         value(result, "--user"),
         value(result, "--cwd"),
         variables(variables, result.matchedOptionValue("--pty", false)),
@@ -264,6 +317,35 @@ final class Syntax {
         result.matchedOptionValue("--events", false),
         records,
         command);
+  }
+
+  /// The option goes before the variables; the two of them exclude each other, as they do for `serve`.
+  private Optional<String> token(Optional<String> option) {
+    var value = environment.getOrDefault(TOKEN_VARIABLE, "");
+    var file = environment.getOrDefault(TOKEN_FILE_VARIABLE, "");
+    if (option.isEmpty() && !value.isEmpty() && !file.isEmpty()) {
+      throw new IllegalArgumentException(
+          TOKEN_VARIABLE + " and " + TOKEN_FILE_VARIABLE + " exclude each other");
+    }
+    if (option.isEmpty() && !value.isEmpty()) {
+      if (!SecretFile.fitsAHeader(value)) {
+        throw new IllegalArgumentException(
+            TOKEN_VARIABLE + ": the secret value " + SecretFile.NO_HEADER);
+      }
+      return Optional.of(value);
+    }
+    if (option.isEmpty() && file.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(
+          SecretFile.read(
+              option.isPresent() ? TOKEN_FILE : TOKEN_FILE_VARIABLE,
+              Path.of(option.orElse(file)),
+              new ArrayList<>()));
+    } catch (BadSettingException e) {
+      throw new IllegalArgumentException(e.getMessage(), e);
+    }
   }
 
   private static Optional<String> value(ParseResult result, String option) {

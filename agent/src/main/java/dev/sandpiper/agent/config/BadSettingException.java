@@ -14,6 +14,6 @@ public final class BadSettingException extends Exception {
   /// For values that are good each by itself but not together, or that turn out to be unusable, such as a missing
   /// file: `what` follows the setting's name, as in `--tls-key: is given without --tls-cert`.
   public static BadSettingException of(Setting<?> setting, String what) {
-    return new BadSettingException(List.of(setting.flag() + ": " + what));
+    return new BadSettingException(List.of(setting.writtenAs() + ": " + what));
   }
 }

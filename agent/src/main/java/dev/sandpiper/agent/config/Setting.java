@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /// One thing that can be set: its name, how its values are written, what it is when nobody sets it, and why it exists.
 ///
-/// A setting named `stall-limit` is `--stall-limit` on the command line and `SANDPIPER_STALL_LIMIT` in the environment.
+/// A setting named `stall-limit` is `--stall-limit` on the command line and `SANDPIPER_STALL_LIMIT` in the environment. A
+/// secret one is in the environment only, because every process of the machine can read a command line.
 ///
 ///     static final Setting<Duration> STALL_LIMIT =
 ///         Setting.time("stall-limit")
@@ -142,7 +143,12 @@ public final class Setting<T> {
     return reason;
   }
 
-  /// Whether its value must never be shown.
+  /// How its user would write it: the flag, or the variable of a secret one.
+  public String writtenAs() {
+    return secret() ? variable() : flag();
+  }
+
+  /// Whether its value must never be shown, and is taken from the environment only.
   public boolean secret() {
     return built.secret;
   }
@@ -169,7 +175,7 @@ public final class Setting<T> {
 
   @Override
   public String toString() {
-    return flag();
+    return writtenAs();
   }
 
   private interface Check<T> {
@@ -291,7 +297,7 @@ public final class Setting<T> {
           name, placeholder, parser, renderer, order, value, text, check, range, secret);
     }
 
-    /// The value is never shown: not in the log, not in an error.
+    /// The value is never shown: not in the log, not in an error, and not on a command line, where it cannot be given.
     public Builder<T> secret() {
       return new Builder<>(
           name,

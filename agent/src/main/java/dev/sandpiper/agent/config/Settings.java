@@ -36,7 +36,9 @@ public final class Settings {
 
   private record Resolved<T>(Setting<T> setting, T value, Source source) {
     String rendered() {
-      return setting.render(value);
+      return setting.secret() && source == Source.DEFAULT
+          ? setting.defaultText()
+          : setting.render(value);
     }
   }
 
@@ -54,7 +56,7 @@ public final class Settings {
   /// `flags` holds the values from the command line by the setting's name (`port`, without hyphens before it).
   ///
   /// Throws `BadSettingException` naming every setting with a bad value, and `IllegalArgumentException` when two settings
-  /// share a name or a flag belongs to none, which are mistakes of the program, not of its user.
+  /// share a name or a flag belongs to none or to a secret one, which are mistakes of the program, not of its user.
   public static Settings resolve(
       List<Setting<?>> known, Map<String, String> flags, Map<String, String> environment)
       throws BadSettingException {
@@ -64,6 +66,7 @@ public final class Settings {
         throw new IllegalArgumentException("two settings are named " + setting);
       }
     }
+    known.stream().filter(Setting::secret).map(Setting::name).forEach(names::remove);
     if (!names.keySet().containsAll(flags.keySet())) {
       throw new IllegalArgumentException("no such settings among " + flags.keySet());
     }

@@ -1,8 +1,10 @@
 package dev.sandpiper.agent.http;
 
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 
-/// Lets web pages of any origin call, without credentials.
+/// Lets web pages of any origin call, without credentials, while a condition holds: that they have something else to show
+/// than that the browser of a user of this machine runs them. Otherwise it does nothing.
 ///
 /// Stands before authentication, because a browser's preflight carries none. A preflight is always answered 204, with
 /// the allowing headers only if it has an `Origin` and asks for one of the usual methods.
@@ -13,8 +15,19 @@ public final class CorsFilter implements HttpFilter {
       "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Location, Cache-Control, X-Content-Type-Options";
   private static final String MAX_AGE_SECONDS = "7200";
 
+  private final BooleanSupplier condition;
+
+  /// @param condition asked at each request
+  public CorsFilter(BooleanSupplier condition) {
+    this.condition = condition;
+  }
+
   @Override
   public void filter(HttpExchange exchange, HttpHandler next) {
+    if (!condition.getAsBoolean()) {
+      next.handle(exchange);
+      return;
+    }
     Headers request = exchange.requestHeaders();
     boolean hasOrigin = request.contains("origin");
     String method = request.get("access-control-request-method");

@@ -199,6 +199,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     } else if (protocol == HttpProtocol.HTTP_1_1 && headers.all("host").size() != 1) {
       Responses.text(exchange, 400, "exactly one Host header is required");
     } else {
+      String authority = authorityOf(request.uri());
+      if (authority != null) {
+        headers.set("host", authority); // RFC 9112, 3.2.2: the target counts, not the header
+      }
       try {
         handler.handle(exchange);
       } catch (Throwable e) {
@@ -231,6 +235,19 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
     }
     int slash = target.indexOf('/', scheme + 3);
     return slash < 0 ? "/" : target.substring(slash);
+  }
+
+  /// Of `http://host/path`, `host`; null for a target without one.
+  private static @Nullable String authorityOf(String target) {
+    int scheme = target.startsWith("/") ? -1 : target.indexOf("://");
+    if (scheme < 0) {
+      return null;
+    }
+    int end = scheme + 3;
+    while (end < target.length() && "/?#".indexOf(target.charAt(end)) < 0) {
+      end++;
+    }
+    return target.substring(scheme + 3, end);
   }
 
   private static Headers neutral(HttpHeaders from) {

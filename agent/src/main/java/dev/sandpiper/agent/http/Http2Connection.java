@@ -166,8 +166,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
     }
     Headers headers = neutral(from);
     CharSequence authority = from.authority();
-    if (authority != null && !headers.contains("host")) {
-      headers.addLowerCase("host", authority.toString());
+    if (authority != null) {
+      headers.set("host", authority.toString()); // RFC 9113, 8.3.1: it counts, not the header
     }
     Http2Exchange exchange =
         new Http2Exchange(

@@ -18,11 +18,12 @@ public final class ListenSettings {
           .defaultsTo(49983)
           .because("TCP port for every protocol; 0 takes a free one");
 
-  static final Setting<List<String>> LISTEN =
+  /// Named by errors of others, too.
+  public static final Setting<List<String>> LISTEN =
       Setting.list("listen")
           .defaultsTo(List.of("127.0.0.1"))
           .because(
-              "addresses to listen at; there is no authentication yet, so beyond the loopback everybody may run commands");
+              "addresses to listen at; beyond the loopback only with a token, --await-init or --allow-unauthenticated");
 
   static final Setting<Duration> IDLE_TIMEOUT =
       Setting.time("idle-timeout")

@@ -5,6 +5,8 @@
 /// both versions are understood, also from inside a container that sees only its own part of them. Nothing is sampled
 /// in the background; what nobody asks for costs nothing.
 ///
+/// Also here: the certificates that its programs trust ([TrustStore][dev.sandpiper.agent.machine.TrustStore]).
+///
 /// Start reading at {@link dev.sandpiper.agent.machine.Machine}.
 @NullMarked
 package dev.sandpiper.agent.machine;

@@ -25,7 +25,9 @@ class CommandLineTest {
       Setting.bool("records").defaultsTo(true).because("whether output becomes records");
   private static final Setting<String> TOKEN =
       Setting.text("token").secret().defaultsTo("100% ${sys:user.home}").because("50% @of nothing");
-  private static final List<Setting<?>> SETTINGS = List.of(PORT, RECORDS, TOKEN);
+  private static final Setting<String> NAME =
+      Setting.text("name").defaultsTo("x").because("what it is called");
+  private static final List<Setting<?>> SETTINGS = List.of(PORT, RECORDS, TOKEN, NAME);
 
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final ByteArrayOutputStream err = new ByteArrayOutputStream();
@@ -87,10 +89,10 @@ class CommandLineTest {
         "serve --port=",
         "serve --records",
         "serve --records --port 1",
-        "serve --records=false --token=a=b",
+        "serve --records=false --name=a=b",
         "serve --records off",
-        "serve --token @file",
-        "serve --token ${sys:user.home}"
+        "serve --name @file",
+        "serve --name ${sys:user.home}"
       })
   void bothParsersOfServeReadTheSame(String line) {
     var arguments = line.split(" ");
@@ -165,11 +167,22 @@ class CommandLineTest {
     var words = printed().replaceAll("\\s+", " ");
     for (var setting : SETTINGS) {
       assertThat(words)
-          .contains(setting.flag())
+          .contains(setting.writtenAs())
           .contains(setting.variable())
           .contains(setting.reason())
           .contains("default: " + setting.defaultText());
     }
+  }
+
+  @Test
+  void aSecretOnTheCommandLineIsRefusedAndNotRepeated() throws Exception {
+    for (var arguments :
+        List.of("serve --token=hunter2", "serve --token hunter2", "serve --token")) {
+      err.reset();
+      assertThat(run(Map.of(), arguments.split(" "))).isEqualTo(ExitCode.USAGE);
+      assertThat(complained()).contains("--token", "SANDPIPER_TOKEN").doesNotContain("hunter2");
+    }
+    assertThat(served).isEmpty();
   }
 
   @Test

@@ -28,7 +28,7 @@ class ProcessClientTest {
 
   private static List<ProcessEvent> events(ScriptedServer server) throws Exception {
     var events = new ArrayList<ProcessEvent>();
-    try (var client = new ProcessClient(server.url());
+    try (var client = new ProcessClient(server.url(), Optional.empty());
         var stream = client.start(REQUEST, Optional.empty(), Optional.empty())) {
       for (var event = stream.next(); event.isPresent(); event = stream.next()) {
         events.add(event.get());
@@ -50,7 +50,7 @@ class ProcessClientTest {
   @Test
   void asksAsConnectClientsDo() throws Exception {
     try (var server = new ScriptedServer(Answer.of(Wire.stream(List.of(), "{}")));
-        var client = new ProcessClient(server.url());
+        var client = new ProcessClient(server.url(), Optional.empty());
         var stream =
             client.start(REQUEST, Optional.of("ann"), Optional.of(Duration.ofSeconds(5)))) {
       assertThat(stream.next()).isEmpty();
@@ -72,7 +72,7 @@ class ProcessClientTest {
         {"error":{"code":"deadline_exceeded","message":"context deadline exceeded"},"metadata":{"a":["b"]}}\
         """;
     try (var server = new ScriptedServer(Answer.of(Wire.stream(List.of(Wire.start(7)), end)));
-        var client = new ProcessClient(server.url());
+        var client = new ProcessClient(server.url(), Optional.empty());
         var stream = client.start(REQUEST, Optional.empty(), Optional.empty())) {
       assertThat(stream.next()).contains(Wire.start(7));
       assertThatThrownBy(stream::next)
@@ -119,7 +119,7 @@ class ProcessClientTest {
   void unaryCallsShareAConnectionUntilItIsClosed() throws Exception {
     var ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     try (var server = new ScriptedServer(Answer.of(ok), Answer.of(ok).thenClose(), Answer.of(ok));
-        var client = new ProcessClient(server.url())) {
+        var client = new ProcessClient(server.url(), Optional.empty())) {
       client.sendInput(7, false, new byte[] {'a', 'b', 'c'}, 2);
       var input = SendInputRequest.parseFrom(server.request().body());
       assertThat(input.getProcess().getPid()).isEqualTo(7);
@@ -136,7 +136,7 @@ class ProcessClientTest {
     var body = "{\"code\":\"not_found\",\"message\":\"process with pid 7 not found\"}";
     var answer = "HTTP/1.1 404 Not Found\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
     try (var server = new ScriptedServer(Answer.of(answer));
-        var client = new ProcessClient(server.url())) {
+        var client = new ProcessClient(server.url(), Optional.empty())) {
       assertThatThrownBy(() -> client.closeStdin(7))
           .isInstanceOf(ApiException.class)
           .hasMessage("process with pid 7 not found")

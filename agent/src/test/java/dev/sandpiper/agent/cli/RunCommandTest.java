@@ -39,6 +39,7 @@ class RunCommandTest {
     return new RunOptions(
         agent,
         AgentUrl.local(1), // nobody listens on the port of tcpmux
+        Optional.of("hunter2"),
         Optional.empty(),
         Optional.of("/work dir"),
         Map.of("A", "b"),

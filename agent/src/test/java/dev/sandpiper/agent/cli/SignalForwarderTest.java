@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -66,7 +67,7 @@ class SignalForwarderTest {
         "HTTP/1.1 501 Not Implemented\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
     var ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     try (var server = new ScriptedServer(Answer.of(refusal), Answer.of(ok));
-        var client = new ProcessClient(server.url())) {
+        var client = new ProcessClient(server.url(), Optional.empty())) {
       SignalForwarder.sendOrTerminate(client, 7, 2);
       assertThat(SendSignalRequest.parseFrom(server.request().body()).getSignalValue())
           .isEqualTo(2);

@@ -452,7 +452,7 @@ final class HttpServerTest {
 
   @Test
   void corsIsAnsweredBeforeAnythingElse() throws IOException {
-    router.filter(new CorsFilter());
+    router.filter(new CorsFilter(() -> true));
     try (var client = connect()) {
       var preflight =
           client
