@@ -35,10 +35,12 @@ public final class AgentProcess implements AutoCloseable {
   private final String mark;
   private final Records records;
   private final GrpcClient grpc;
+  private final int healthyStatus;
   private boolean killed;
 
-  private AgentProcess(Process process, int port, Path directory, String mark) {
+  private AgentProcess(Process process, int port, Path directory, String mark, int healthyStatus) {
     this.process = process;
+    this.healthyStatus = healthyStatus;
     this.port = port;
     this.directory = directory;
     this.mark = mark;
@@ -53,6 +55,13 @@ public final class AgentProcess implements AutoCloseable {
     private final List<String> prefix = new ArrayList<>();
     private @Nullable Account account;
     private @Nullable Path stateDirectory;
+    private int healthyStatus = 204;
+
+    /// TLS with these files. A port that speaks TLS answers the plain request that waits for it with 400.
+    public Builder tls(Path certificate, Path key) {
+      healthyStatus = 400;
+      return flag("--tls-cert", certificate).flag("--tls-key", key);
+    }
 
     public Builder flag(String name, Object value) {
       flags.add(name + "=" + value);
@@ -104,7 +113,8 @@ public final class AgentProcess implements AutoCloseable {
         builder.environment().merge("PATH", mark, (path, it) -> path + ":" + it);
         builder.environment().putAll(environment);
         builder.redirectError(directory.resolve("stderr").toFile());
-        AgentProcess agent = new AgentProcess(builder.start(), port, directory, mark);
+        AgentProcess agent =
+            new AgentProcess(builder.start(), port, directory, mark, healthyStatus);
         agent.awaitHealth();
         return agent;
       } catch (IOException e) {
@@ -157,7 +167,7 @@ public final class AgentProcess implements AutoCloseable {
   private boolean healthy() {
     try (HttpConnection connection = HttpConnection.to(port)) {
       connection.send("GET", "/health", Map.of());
-      return connection.head(Deadline.in(Duration.ofSeconds(5))).status() == 204;
+      return connection.head(Deadline.in(Duration.ofSeconds(5))).status() == healthyStatus;
     } catch (UncheckedIOException | HttpConnection.Cut | TimeoutException e) {
       return false; // not yet
     }

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /// The Connect protocol over either version of HTTP, with either codec.
@@ -37,12 +38,17 @@ public final class ConnectClient implements RpcClient {
 
   /// Over HTTP/1.1, as E2B's SDKs speak it.
   public ConnectClient(int port, Codec codec) {
-    this(codec, new Http1Transport(port, 0));
+    this(codec, new Http1Transport(port, 0, null));
   }
 
   /// The same with a socket buffer that holds little, so that a client that stops reading is soon felt.
   public static ConnectClient withReceiveBuffer(int port, Codec codec, int bytes) {
-    return new ConnectClient(codec, new Http1Transport(port, bytes));
+    return new ConnectClient(codec, new Http1Transport(port, bytes, null));
+  }
+
+  /// The same over TLS.
+  public static ConnectClient withTls(int port, Codec codec, SSLContext tls) {
+    return new ConnectClient(codec, new Http1Transport(port, 0, tls));
   }
 
   /// All calls on one connection; the caller closes the client.

@@ -18,12 +18,16 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
-/// grpc-java's own client, on cleartext HTTP/2.
+/// grpc-java's own client, on HTTP/2: cleartext, or over a channel of the test's own making.
 public final class GrpcClient implements RpcClient {
   private final ManagedChannel channel;
 
   public GrpcClient(int port) {
-    this.channel = ManagedChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
+    this(ManagedChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build());
+  }
+
+  public GrpcClient(ManagedChannel channel) {
+    this.channel = channel;
   }
 
   public ManagedChannel channel() {

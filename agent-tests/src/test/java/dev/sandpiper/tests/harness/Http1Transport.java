@@ -2,15 +2,19 @@ package dev.sandpiper.tests.harness;
 
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /// HTTP/1.1 with a connection for each exchange, as E2B's SDKs do for streams.
 ///
 /// @param receiveBytes of the socket; 0 for the default
-record Http1Transport(int port, int receiveBytes) implements Exchange.Transport {
+/// @param tls null for cleartext; with it the receive buffer is the default one
+record Http1Transport(int port, int receiveBytes, @Nullable SSLContext tls)
+    implements Exchange.Transport {
   @Override
   public Exchange post(String path, Map<String, String> headers, byte @Nullable [] whole) {
-    HttpConnection connection = HttpConnection.to(port, receiveBytes);
+    HttpConnection connection = 
+        tls == null ? HttpConnection.to(port, receiveBytes) : HttpConnection.to(port, tls);
     if (whole == null) {
       connection.sendChunked("POST", path, headers);
     } else {

@@ -10,11 +10,16 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.X509Certificate;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSocket;
 import org.jspecify.annotations.Nullable;
 
 /// One HTTP/1.1 connection with nothing between the test and the bytes: what is not asked for stays in the socket.
@@ -55,6 +60,34 @@ public final class HttpConnection implements AutoCloseable {
       return new HttpConnection(socket);
     } catch (IOException e) {
       throw new UncheckedIOException("connecting to port " + port, e);
+    }
+  }
+
+  /// Connects over TLS, as a client of HTTP/1.1, and returns after the handshake.
+  public static HttpConnection to(int port, SSLContext tls) {
+    HttpConnection plain = to(port);
+    try {
+      plain.socket.setSoTimeout((int) Deadline.PATIENCE.toMillis());
+      SSLSocket secure =
+          (SSLSocket) tls.getSocketFactory().createSocket(plain.socket, "localhost", port, true);
+      SSLParameters parameters = secure.getSSLParameters();
+      parameters.setEndpointIdentificationAlgorithm("HTTPS");
+      parameters.setApplicationProtocols(new String[] {"http/1.1"});
+      secure.setSSLParameters(parameters);
+      secure.startHandshake();
+      return new HttpConnection(secure);
+    } catch (IOException e) {
+      plain.close();
+      throw new UncheckedIOException("TLS with port " + port, e);
+    }
+  }
+
+  /// The certificate that the agent has shown on a connection over TLS.
+  public X509Certificate peer() {
+    try {
+      return (X509Certificate) ((SSLSocket) socket).getSession().getPeerCertificates()[0];
+    } catch (SSLPeerUnverifiedException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
