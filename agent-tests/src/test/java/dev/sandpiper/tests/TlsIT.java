@@ -50,7 +50,9 @@ final class TlsIT {
   }
 
   private AgentProcess.Builder agent() {
-    return AgentProcess.builder().tls(server.certificate(), server.key());
+    return AgentProcess.builder()
+        .tls(server.certificate(), server.key())
+        .flag("--output-records", false); // megabytes of which are beside the point here
   }
 
   private static ConnectClient connect(AgentProcess agent, SSLContext tls) {

@@ -24,7 +24,7 @@ public final class GrpcWebClient implements RpcClient {
 
   /// Over HTTP/1.1.
   public GrpcWebClient(int port) {
-    this(new Http1Transport(port, 0));
+    this(new Http1Transport(port, 0, null));
   }
 
   /// All calls on one connection; the caller closes the client.

@@ -13,7 +13,7 @@ record Http1Transport(int port, int receiveBytes, @Nullable SSLContext tls)
     implements Exchange.Transport {
   @Override
   public Exchange post(String path, Map<String, String> headers, byte @Nullable [] whole) {
-    HttpConnection connection = 
+    HttpConnection connection =
         tls == null ? HttpConnection.to(port, receiveBytes) : HttpConnection.to(port, tls);
     if (whole == null) {
       connection.sendChunked("POST", path, headers);

@@ -115,7 +115,9 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
     output = new Http1Output(ctx, () -> abort(true));
-    idle = new IdleWatch(ctx, settings.idleTimeout(), () -> current != null, this::closeAfterFlush);
+    idle =
+        new IdleWatch(
+            ctx, settings.idleTimeout(), () -> current != null, () -> {}, this::closeAfterFlush);
     idle.start();
   }
 
@@ -218,7 +220,12 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Serv
           exchange, 414, "the request line is longer than " + settings.maxUriBytes() + " bytes");
     } else if (cause instanceof TooLongHttpHeaderException) {
       Responses.text(
-          exchange, 431, "the headers are longer than " + settings.maxHeaderBytes() + " bytes");
+          exchange,
+          431,
+          "the headers are longer than "
+              + settings.maxHeaderBytes()
+              + " bytes, or more than "
+              + HeaderLimit.MAX_HEADERS);
     } else {
       Responses.text(exchange, 400, "not a valid HTTP request");
     }

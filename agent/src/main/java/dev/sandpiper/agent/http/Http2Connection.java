@@ -2,6 +2,7 @@ package dev.sandpiper.agent.http;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
@@ -13,12 +14,14 @@ import io.netty.handler.codec.http2.Http2ConnectionEncoder;
 import io.netty.handler.codec.http2.Http2ConnectionHandler;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
-import io.netty.handler.codec.http2.Http2FrameAdapter;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +38,8 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   private static final int INITIAL_WINDOW_BYTES = 65_535; // RFC 9113, 6.9.2
   private static final int FRAME_BYTES = 64 * 1024;
 
-  /// A client that cancels all its calls is no attack; a rapid reset attack sends thousands a second.
+  /// A client that cancels all its calls is no attack, nor is one whose requests are answered before they end; a rapid
+  /// reset attack sends thousands a second. In each direction.
   private static final int MAX_RESETS = 2000;
 
   private static final int MAX_RESETS_SECONDS = 10;
@@ -48,6 +52,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   private @Nullable ChannelHandlerContext context;
   private int unflushed;
   private boolean flushScheduled;
+  private boolean goingAway;
   private @Nullable IdleWatch idle;
 
   static Http2Connection create(HttpSettings settings, HttpHandler handler, boolean secure) {
@@ -77,6 +82,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
                 if (connection().numActiveStreams() == 0 && idle != null) {
                   idle.idleFromNow();
                 }
+                closeIfDone();
               }
             });
   }
@@ -108,8 +114,38 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
     flushSoon(1);
     idle =
         new IdleWatch(
-            ctx, settings.idleTimeout(), () -> connection().numActiveStreams() > 0, this::shutdown);
+            ctx,
+            settings.idleTimeout(),
+            () -> connection().numActiveStreams() > 0,
+            this::endStalled,
+            this::shutdown);
     idle.start();
+  }
+
+  /// What waits for the window of a stream waits here, not in the socket, and would do so as long as the connection
+  /// lives: also when its response has long ended. So a stream whose client takes nothing for the idle timeout is ended,
+  /// as a connection of HTTP/1.x is.
+  private void endStalled() {
+    List<Http2Stream> stalled = new ArrayList<>();
+    try {
+      connection()
+          .forEachActiveStream(stream -> {
+            Http2Exchange exchange = stream.getProperty(exchangeKey);
+            if (exchange != null && exchange.isStalled()) {
+              stalled.add(stream);
+            }
+            return true;
+          });
+    } catch (Http2Exception e) {
+      onError(context(), true, e);
+    }
+    for (Http2Stream stream : stalled) {
+      log.debug(
+          "{}: the client of stream {} takes nothing any more: it is reset",
+          context().channel().remoteAddress(),
+          stream.id());
+      reset(stream, Http2Error.ENHANCE_YOUR_CALM);
+    }
   }
 
   /// A client that has closed its sending side cannot even acknowledge windows: it has gone.
@@ -148,15 +184,27 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
 
   // Requests.
 
-  private void begin(int streamId, Http2Headers from, boolean endOfStream) throws Http2Exception {
+  /// Headers came: a request, or the trailers of one.
+  void begin(int streamId, Http2Headers from, boolean endOfStream) throws Http2Exception {
     Http2Stream stream = connection().stream(streamId);
     if (stream == null) {
       return;
     }
+    boolean tooMany = from.size() > HeaderLimit.MAX_HEADERS;
     Http2Exchange known = stream.getProperty(exchangeKey);
     if (known != null) {
+      if (tooMany) {
+        throw Http2Exception.streamError(
+            streamId, Http2Error.ENHANCE_YOUR_CALM, "too many trailers: " + from.size());
+      }
       known.offerEnd(neutral(from));
       return;
+    }
+    if (connection().numActiveStreams() > settings.maxConcurrentStreams()) {
+      throw Http2Exception.streamError(
+          streamId,
+          Http2Error.REFUSED_STREAM,
+          "more than " + settings.maxConcurrentStreams() + " requests at a time");
     }
     CharSequence method = from.method();
     CharSequence path = from.path();
@@ -164,7 +212,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
       throw Http2Exception.streamError(
           streamId, Http2Error.PROTOCOL_ERROR, "a request needs :method and :path");
     }
-    Headers headers = neutral(from);
+    Headers headers = tooMany ? new Headers() : neutral(from);
     CharSequence authority = from.authority();
     if (authority != null) {
       headers.set("host", authority.toString()); // RFC 9113, 8.3.1: it counts, not the header
@@ -173,6 +221,10 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
         new Http2Exchange(
             this, stream, context().channel(), method.toString(), path.toString(), headers);
     stream.setProperty(exchangeKey, exchange);
+    if (tooMany) {
+      Responses.text(exchange, 431, "more than " + HeaderLimit.MAX_HEADERS + " headers");
+      return;
+    }
     if (path.length() > settings.maxUriBytes()) {
       Responses.text(exchange, 414, "the path is longer than " + settings.maxUriBytes() + " bytes");
       return;
@@ -198,67 +250,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
     return headers;
   }
 
-  private static final class Frames extends Http2FrameAdapter {
-    @Nullable Http2Connection connection;
-
-    private Http2Connection connection() {
-      Http2Connection mine = connection;
-      if (mine == null) {
-        throw new IllegalStateException("a frame before the connection was built");
-      }
-      return mine;
-    }
-
-    @Override
-    public void onHeadersRead(
-        ChannelHandlerContext ctx,
-        int streamId,
-        Http2Headers headers,
-        int padding,
-        boolean endOfStream)
-        throws Http2Exception {
-      connection().begin(streamId, headers, endOfStream);
-    }
-
-    @Override
-    public void onHeadersRead(
-        ChannelHandlerContext ctx,
-        int streamId,
-        Http2Headers headers,
-        int streamDependency,
-        short weight,
-        boolean exclusive,
-        int padding,
-        boolean endOfStream)
-        throws Http2Exception {
-      connection().begin(streamId, headers, endOfStream);
-    }
-
-    @Override
-    public int onDataRead(
-        ChannelHandlerContext ctx, int streamId, ByteBuf data, int padding, boolean endOfStream) {
-      Http2Exchange exchange = connection().exchange(streamId);
-      int bytes = data.readableBytes();
-      if (exchange == null) {
-        return bytes + padding;
-      }
-      exchange.offer(data.retain());
-      if (endOfStream) {
-        exchange.offerEnd(new Headers());
-      }
-      return padding; // the data itself is given back to the window when it is taken
-    }
-
-    @Override
-    public void onRstStreamRead(ChannelHandlerContext ctx, int streamId, long errorCode) {
-      Http2Exchange exchange = connection().exchange(streamId);
-      if (exchange != null) {
-        exchange.peerGone();
-      }
-    }
-  }
-
-  private @Nullable Http2Exchange exchange(int streamId) {
+  @Nullable Http2Exchange exchange(int streamId) {
     Http2Stream stream = connection().stream(streamId);
     return stream == null ? null : stream.getProperty(exchangeKey);
   }
@@ -293,7 +285,11 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   }
 
   void cancel(Http2Stream stream) {
-    var _ = resetStream(context(), stream.id(), Http2Error.CANCEL.code(), context().newPromise());
+    reset(stream, Http2Error.CANCEL);
+  }
+
+  private void reset(Http2Stream stream, Http2Error error) {
+    var _ = resetStream(context(), stream.id(), error.code(), context().newPromise());
     flushSoon(1);
   }
 
@@ -302,9 +298,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
   void resetAfter(ChannelFuture end, Http2Stream stream) {
     end.addListener(_ -> {
       if (stream.state() != Http2Stream.State.CLOSED) {
-        var _ =
-            resetStream(context(), stream.id(), Http2Error.NO_ERROR.code(), context().newPromise());
-        flushSoon(1);
+        reset(stream, Http2Error.NO_ERROR);
       }
     });
   }
@@ -333,11 +327,41 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
 
   // Ends of the connection.
 
-  /// Sends GOAWAY; closes when the running streams have ended, at the latest after the grace.
+  /// Sends GOAWAY; closes when the running streams have ended and are sent, at the latest after the grace.
+  ///
+  /// Not by Netty's own graceful shutdown, which takes a stream for sent when the first of the pieces that it has merged
+  /// is: it closed the connection with the end of the last response still unflushed.
   @Override
   public void shutdown() {
+    if (goingAway) {
+      return;
+    }
+    goingAway = true;
     ChannelHandlerContext ctx = context();
-    var _ = ctx.channel().close();
+    var _ =
+        goAway(
+            ctx,
+            connection().remote().lastStreamCreated(),
+            Http2Error.NO_ERROR.code(),
+            Unpooled.EMPTY_BUFFER,
+            ctx.newPromise());
+    flush(ctx);
+    var _ =
+        ctx.executor()
+            .schedule(
+                () -> closeQuietly(ctx), settings.shutdownGrace().toNanos(), TimeUnit.NANOSECONDS);
+    closeIfDone();
+  }
+
+  private void closeIfDone() {
+    if (goingAway && connection().numActiveStreams() == 0) {
+      ChannelHandlerContext ctx = context();
+      ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(_ -> closeQuietly(ctx));
+    }
+  }
+
+  private static void closeQuietly(ChannelHandlerContext ctx) {
+    var _ = ctx.close();
   }
 
   private static final class Builder
@@ -345,7 +369,7 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
     final HttpSettings settings;
     final HttpHandler handler;
     final boolean secure;
-    final Frames frames = new Frames();
+    final Http2Frames frames = new Http2Frames();
 
     Builder(HttpSettings settings, HttpHandler handler, boolean secure) {
       this.settings = settings;
@@ -359,8 +383,10 @@ final class Http2Connection extends Http2ConnectionHandler implements ServerConn
               .initialWindowSize(STREAM_WINDOW_BYTES)
               .maxFrameSize(FRAME_BYTES)
               .maxHeaderListSize(settings.maxHeaderBytes()));
+      decoupleCloseAndGoAway(true); // see `shutdown`
       gracefulShutdownTimeoutMillis(settings.shutdownGrace().toMillis());
       decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, MAX_RESETS_SECONDS);
+      encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, MAX_RESETS_SECONDS);
     }
 
     @Override

@@ -26,6 +26,11 @@ final class Http2Exchange extends AbstractExchange {
   private boolean unwritable;
   private volatile int pendingBytes; // written by the event loop only
 
+  /// How many pieces the client has taken, and how many it had at the last look.
+  private long taken;
+
+  private long takenBefore = -1;
+
   Http2Exchange(
       Http2Connection connection,
       Http2Stream stream,
@@ -98,7 +103,15 @@ final class Http2Exchange extends AbstractExchange {
     unwritable |= pendingBytes > connection.settings().highWaterBytes();
   }
 
+  /// Whether something waits to be sent and the client has taken nothing since this was asked before.
+  boolean isStalled() {
+    boolean stalled = pendingBytes > 0 && taken == takenBefore;
+    takenBefore = pendingBytes > 0 ? taken : -1;
+    return stalled;
+  }
+
   private void sent(int bytes) {
+    taken++;
     addPending(-bytes);
     if (unwritable && pendingBytes <= connection.settings().lowWaterBytes()) {
       unwritable = false;

@@ -139,10 +139,11 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     } else {
       pipeline.addLast(
           new HttpRequestDecoder(
-              new HttpDecoderConfig()
-                  .setMaxInitialLineLength(settings.maxUriBytes())
-                  .setMaxHeaderSize(settings.maxHeaderBytes())
-                  .setMaxChunkSize(MAX_PIECE_BYTES)),
+              HeaderLimit.on(
+                  new HttpDecoderConfig()
+                      .setMaxInitialLineLength(settings.maxUriBytes())
+                      .setMaxHeaderSize(settings.maxHeaderBytes())
+                      .setMaxChunkSize(MAX_PIECE_BYTES))),
           new Http1Connection(settings, handler, secure));
     }
   }

@@ -25,17 +25,25 @@ final class IdleWatch {
   private final ChannelHandlerContext ctx;
   private final Duration idleTimeout;
   private final BooleanSupplier busy;
+  private final Runnable look;
   private final Runnable close;
   private long idleSince = System.nanoTime();
   private boolean closing;
   private @Nullable Future<?> timer;
 
   /// @param busy whether a request is running
+  /// @param look called about once an idle timeout, for a closer look at what runs
   /// @param close closes the connection in good order; called once at most
-  IdleWatch(ChannelHandlerContext ctx, Duration idleTimeout, BooleanSupplier busy, Runnable close) {
+  IdleWatch(
+      ChannelHandlerContext ctx,
+      Duration idleTimeout,
+      BooleanSupplier busy,
+      Runnable look,
+      Runnable close) {
     this.ctx = ctx;
     this.idleTimeout = idleTimeout;
     this.busy = busy;
+    this.look = look;
     this.close = close;
   }
 
@@ -79,6 +87,7 @@ final class IdleWatch {
     } else if (!closing && idle >= limit) {
       close.run();
     } else {
+      look.run();
       schedule(limit - (closing ? 0 : idle));
     }
   }
