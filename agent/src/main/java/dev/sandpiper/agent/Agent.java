@@ -9,12 +9,15 @@ import dev.sandpiper.agent.auth.AuthSettings;
 import dev.sandpiper.agent.auth.BasicUserFilter;
 import dev.sandpiper.agent.auth.HostFilter;
 import dev.sandpiper.agent.auth.InitAccess;
+import dev.sandpiper.agent.auth.SignedUrls;
 import dev.sandpiper.agent.auth.TokenFilter;
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
 import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.filesystem.FilesystemSettings;
+import dev.sandpiper.agent.filesystem.UploadNotes;
+import dev.sandpiper.agent.filesystem.Uploads;
 import dev.sandpiper.agent.http.CorsFilter;
 import dev.sandpiper.agent.http.HttpServer;
 import dev.sandpiper.agent.http.HttpSettings;
@@ -40,6 +43,7 @@ import dev.sandpiper.agent.record.RecordSink;
 import dev.sandpiper.agent.record.RecordWriter;
 import dev.sandpiper.agent.rest.EnvsRoute;
 import dev.sandpiper.agent.rest.Errors;
+import dev.sandpiper.agent.rest.FilesRoutes;
 import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.MetricsRoute;
@@ -166,6 +170,18 @@ final class Agent implements AutoCloseable {
         TrustStore.ofSystem());
     EnvsRoute.register(router, accounts.defaults(), OWN_VARIABLES);
     MetricsRoute.register(router, metrics, clock);
+    FilesystemSettings filesystem = FilesystemSettings.from(settings);
+    FileWork files = new FileWork(users, filesystem.enforceUserPermissions());
+    UploadNotes notes = new UploadNotes(own.stateDirectory());
+    Uploads uploads = new Uploads(filesystem.enforceUserPermissions(), notes);
+    FilesRoutes.register(
+        router,
+        new FilesRoutes.Parts(
+            accounts,
+            new SignedUrls(access.token()),
+            files,
+            uploads,
+            filesystem.uploadIdleLimit()));
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {
@@ -191,8 +207,7 @@ final class Agent implements AutoCloseable {
     metrics.add(store);
     store.onEvicted(processId -> forget(journal, processId));
     recover(journal, store);
-    FileWork files =
-        new FileWork(users, FilesystemSettings.from(settings).enforceUserPermissions());
+    notes.open();
     stops.push(files::close);
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
@@ -224,7 +239,13 @@ final class Agent implements AutoCloseable {
     access.warnings().forEach(LOG::warn);
     LOG.info(
         "sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
-    Thread.ofPlatform().name("warm-up").daemon().start(launcher::warmUp);
+    Thread.ofPlatform()
+        .name("warm-up")
+        .daemon()
+        .start(() -> {
+          launcher.warmUp();
+          notes.removeLeftovers();
+        });
   }
 
   /// What can no longer be a record.

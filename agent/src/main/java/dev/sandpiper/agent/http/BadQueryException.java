@@ -7,7 +7,7 @@ public final class BadQueryException extends Exception {
 
   private final String text;
 
-  BadQueryException(String message) {
+  public BadQueryException(String message) {
     super(message);
     text = message;
   }
