@@ -142,10 +142,23 @@ final class ArchitectureTest {
   void onlyTheFrontDoorAndThePipeLoopKnowNetty() {
     check(
         noClasses()
-            .that(not(in("http..", "rpc..", "output.epoll..")))
+            .that(not(in("http..", "rpc..", "rest..", "output.epoll..")))
             .should()
             .dependOnClassesThat()
             .resideInAPackage("io.netty.."));
+  }
+
+  /// Bodies of any size pass through `rest` uncopied, in the buffers and on the event loop of their exchange.
+  @Test
+  void plainHttpKnowsNettysBuffersOnly() {
+    check(
+        noClasses()
+            .that(in("rest.."))
+            .should()
+            .dependOnClassesThat(
+                resideInAPackage("io.netty..")
+                    .and(not(resideInAnyPackage("io.netty.buffer..", "io.netty.util..")))
+                    .and(not(type(io.netty.channel.EventLoop.class)))));
   }
 
   @Test
