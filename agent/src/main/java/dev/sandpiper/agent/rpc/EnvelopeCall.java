@@ -3,6 +3,8 @@ package dev.sandpiper.agent.rpc;
 import dev.sandpiper.agent.http.HttpExchange;
 import io.grpc.Deadline;
 import io.netty.buffer.ByteBuf;
+import java.nio.channels.FileChannel;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// A call whose response is a sequence of envelopes, as in gRPC, gRPC-Web and streamed Connect.
@@ -98,5 +100,31 @@ public abstract class EnvelopeCall extends RpcCall {
         exchange.writeFile(prefix, slice.file(), slice.position(), message.payloadBytes(), release);
       }
     });
+  }
+
+  @Override
+  protected final void sendWhole(EncodedMessage message) {
+    FileChannel file = message.file();
+    int length = message.length();
+    if (file != null) {
+      onLoop(() -> {
+        if (isOver()) {
+          message.release();
+        } else {
+          beforeMessage();
+          ByteBuf prefix = exchange.newBuffer(EnvelopeReader.HEAD_BYTES).writeByte(0);
+          exchange.writeFile(prefix.writeInt(length), file, 0, length, message::release);
+        }
+      });
+    } else if (compression == Compression.IDENTITY) {
+      sendEncoded(
+          exchange
+              .newBuffer(EnvelopeReader.HEAD_BYTES + length)
+              .writeByte(0)
+              .writeInt(length)
+              .writeBytes(message.bytes(), 0, length));
+    } else {
+      sendEncoded(envelope(Arrays.copyOf(message.bytes(), length), 0));
+    }
   }
 }

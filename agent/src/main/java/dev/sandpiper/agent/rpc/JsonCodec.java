@@ -6,6 +6,8 @@ import com.google.protobuf.MessageOrBuilder;
 import com.google.protobuf.TypeRegistry;
 import com.google.protobuf.util.JsonFormat;
 import io.grpc.Status;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -57,7 +59,7 @@ final class JsonCodec implements Codec {
       throw new IllegalStateException(method.path() + " has a request type without JSON mapping");
     }
     Message.Builder builder = prototype.newBuilderForType();
-    String json = new String(bytes, StandardCharsets.UTF_8);
+    String json = text(bytes);
     JsonMembers.check(json);
     try {
       format().parser.merge(json, builder);
@@ -65,6 +67,19 @@ final class JsonCodec implements Codec {
     } catch (InvalidProtocolBufferException | RuntimeException e) {
       throw invalid("unmarshal message: " + e.getMessage(), e);
     }
+  }
+
+  /// Bytes that are not UTF-8 are refused: replaced, they would name another file or process than was meant.
+  private static String text(byte[] bytes) {
+    String json = new String(bytes, StandardCharsets.UTF_8);
+    if (json.indexOf('\uFFFD') >= 0) { // which may also have been sent
+      try {
+        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      } catch (CharacterCodingException e) {
+        throw invalid("unmarshal message: invalid UTF-8", e);
+      }
+    }
+    return json;
   }
 
   private static io.grpc.StatusRuntimeException invalid(String message, @Nullable Exception cause) {

@@ -18,6 +18,9 @@ public final class RpcAttributes {
   public static final Attributes.Key<Integer> PAYLOAD_BYTES =
       Attributes.Key.create("rpc-payload-bytes");
 
+  /// Whether messages are JSON, for a service that sends an [EncodedMessage].
+  public static final Attributes.Key<Boolean> JSON = Attributes.Key.create("rpc-json");
+
   public static final Attributes.Key<String> HTTP_PATH = Attributes.Key.create("rpc-http-path");
 
   /// What follows the `?`, as sent; absent without one.
@@ -31,11 +34,13 @@ public final class RpcAttributes {
 
   private RpcAttributes() {}
 
-  static Attributes of(HttpExchange exchange, ScheduledExecutorService executor, int payloadBytes) {
+  static Attributes of(
+      HttpExchange exchange, ScheduledExecutorService executor, int payloadBytes, boolean json) {
     Attributes.Builder builder =
         Attributes.newBuilder()
             .set(EXECUTOR, executor)
             .set(PAYLOAD_BYTES, payloadBytes)
+            .set(JSON, json)
             .set(HTTP_PATH, exchange.path())
             .set(REMOTE_ADDRESS, exchange.remoteAddress());
     String query = exchange.query();

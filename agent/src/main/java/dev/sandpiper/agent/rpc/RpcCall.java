@@ -98,7 +98,10 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
         new CallExecutor(exchange.eventLoop(), method.dispatch(), context, this::serviceFailed);
     attributes =
         RpcAttributes.of(
-            exchange, executor, codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES);
+            exchange,
+            executor,
+            codec.isJson() ? JSON_PAYLOAD_BYTES : BINARY_PAYLOAD_BYTES,
+            codec.isJson());
   }
 
   // What a wire format says.
@@ -113,6 +116,9 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   /// Sends a payload message; consumes it. Any thread, so it hops itself; see [#onLoop].
   protected abstract void sendPayload(PayloadMessage message);
+
+  /// Sends a message that is encoded already; consumes it. Any thread, so it hops itself; see [#onLoop].
+  protected abstract void sendWhole(EncodedMessage message);
 
   /// Ends the response. `head` is null if it was written already.
   protected abstract void writeEnd(@Nullable Metadata head, Status status, Metadata trailers);
@@ -229,11 +235,17 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     if (isOver()) {
       if (message instanceof PayloadMessage payload) {
         payload.release();
+      } else if (message instanceof EncodedMessage encoded) {
+        encoded.release();
       }
       return; // whoever called has been or will be told by onCancel
     }
     if (message instanceof PayloadMessage payload) {
       sendPayload(payload);
+      return;
+    }
+    if (message instanceof EncodedMessage encoded) {
+      sendWhole(encoded);
       return;
     }
     sendEncoded(encode(message));

@@ -5,6 +5,7 @@ import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.rpc.Codec;
 import dev.sandpiper.agent.rpc.Codes;
 import dev.sandpiper.agent.rpc.Compression;
+import dev.sandpiper.agent.rpc.EncodedMessage;
 import dev.sandpiper.agent.rpc.HeaderMetadata;
 import dev.sandpiper.agent.rpc.MessageReader;
 import dev.sandpiper.agent.rpc.PayloadMessage;
@@ -15,6 +16,8 @@ import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.netty.buffer.ByteBuf;
+import java.nio.channels.FileChannel;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// A unary call as one HTTP request: headers, message and trailers (as headers that begin with `trailer-`) leave
@@ -23,6 +26,7 @@ final class ConnectUnaryCall extends RpcCall {
   private final Compression compression;
   private final RpcSettings settings;
   private @Nullable ByteBuf response; // the event loop's, until the end writes or releases it
+  private @Nullable EncodedMessage file; // the event loop's, like the response, in place of it
   private boolean compressed;
 
   ConnectUnaryCall(
@@ -74,6 +78,25 @@ final class ConnectUnaryCall extends RpcCall {
   }
 
   @Override
+  protected void sendWhole(EncodedMessage message) {
+    int length = message.length();
+    if (message.file() != null) {
+      onLoop(() -> {
+        if (isOver()) {
+          message.release();
+        } else {
+          beforeMessage();
+          file = message;
+        }
+      });
+    } else if (compression == Compression.IDENTITY) {
+      sendEncoded(exchange.newBuffer(length).writeBytes(message.bytes(), 0, length));
+    } else {
+      sendEncoded(packed(Arrays.copyOf(message.bytes(), length)));
+    }
+  }
+
+  @Override
   protected void writeMessage(ByteBuf encoded) {
     response = encoded;
   }
@@ -87,9 +110,14 @@ final class ConnectUnaryCall extends RpcCall {
       HeaderMetadata.append(head, "", headers);
     }
     HeaderMetadata.append(trailers, "trailer-", headers);
+    EncodedMessage whole = file;
+    file = null;
     if (!status.isOk()) {
       if (body != null) {
         body.release();
+      }
+      if (whole != null) {
+        whole.release();
       }
       respondError(exchange, headers, status, trailers);
       return;
@@ -99,10 +127,13 @@ final class ConnectUnaryCall extends RpcCall {
       headers.addLowerCase("content-encoding", compression.wireName());
     }
     headers.addLowerCase("accept-encoding", Compression.SUPPORTED);
-    headers.addLowerCase(
-        "content-length", Integer.toString(body == null ? 0 : body.readableBytes()));
+    int length = whole != null ? whole.length() : body == null ? 0 : body.readableBytes();
+    headers.addLowerCase("content-length", Integer.toString(length));
     exchange.sendHead(200, headers);
-    if (body != null) {
+    FileChannel channel = whole == null ? null : whole.file();
+    if (whole != null && channel != null) {
+      exchange.writeFile(null, channel, 0, length, whole::release);
+    } else if (body != null) {
       exchange.write(body);
     }
     exchange.end();
@@ -120,6 +151,10 @@ final class ConnectUnaryCall extends RpcCall {
     if (response != null) {
       response.release();
       response = null;
+    }
+    if (file != null) {
+      file.release();
+      file = null;
     }
   }
 }
