@@ -14,6 +14,7 @@ import dev.sandpiper.agent.auth.TokenFilter;
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
 import dev.sandpiper.agent.config.Settings;
+import dev.sandpiper.agent.filesystem.Entries;
 import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.filesystem.FilesystemSettings;
 import dev.sandpiper.agent.filesystem.UploadNotes;
@@ -52,11 +53,13 @@ import dev.sandpiper.agent.rpc.RpcServer;
 import dev.sandpiper.agent.rpc.RpcSettings;
 import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
+import dev.sandpiper.agent.service.FilesystemService;
 import dev.sandpiper.agent.service.ProcessService;
 import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.Metrics;
+import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import io.grpc.BindableService;
 import io.grpc.Status;
@@ -226,6 +229,14 @@ final class Agent implements AutoCloseable {
     metrics.add(processes.metrics());
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
+    rpc.add(
+        new FilesystemService(
+                accounts,
+                new Entries(users, files),
+                state.path(),
+                FilesystemService::withoutWatching)
+            .bindService(),
+        Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
     for (BindableService reflection : Reflection.services()) {
       rpc.add(reflection.bindService(), Dispatch.EVENT_LOOP);
@@ -233,6 +244,7 @@ final class Agent implements AutoCloseable {
     rpc.ready();
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
+    health.setStatus(FilesystemGrpc.SERVICE_NAME, ServingStatus.SERVING);
     stops.push(health::enterTerminalState);
 
     settings.warnings().forEach(LOG::warn);
