@@ -20,6 +20,7 @@ public final class AgentLogging {
 
   /// Sends everything from `level` up to a new queue, and to no earlier one. Called before the first line is logged.
   public static LogQueue configure(Level level) {
+    LibraryLines.install();
     var context = (LoggerContext) LoggerFactory.getILoggerFactory();
     var queue = new LogQueue(new LazyEncoder(context)::encode);
     var appender = new QueueAppender(queue);
