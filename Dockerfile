@@ -23,9 +23,11 @@ RUN ln -s /opt/sandpiper/bin/sandpiper /usr/local/bin/sandpiper \
  && install -d -m 0700 -o user /var/lib/sandpiper
 # Another user's commands need root: `docker run --user root`.
 USER user
-# Within a container the loopback is out of reach; who may reach the port is said by what publishes it, for instance
-# `-p 127.0.0.1:49983:49983`.
+# Within a container the loopback is out of reach. Everything but health checks is refused until the first POST /init has
+# set an access token (docs/access.md); a token that is given at the start (SANDPIPER_ACCESS_TOKEN_FILE,
+# SANDPIPER_ACCESS_TOKEN) is used instead, and SANDPIPER_INIT_SECRET guards that first /init.
 ENV SANDPIPER_LISTEN=0.0.0.0 \
+    SANDPIPER_AWAIT_INIT=true \
     SANDPIPER_STATE_DIR=/var/lib/sandpiper
 EXPOSE 49983
 STOPSIGNAL SIGTERM

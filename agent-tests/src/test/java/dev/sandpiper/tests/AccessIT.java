@@ -10,6 +10,7 @@ import dev.sandpiper.tests.harness.Follower;
 import dev.sandpiper.tests.harness.HttpConnection;
 import dev.sandpiper.tests.harness.HttpConnection.Reply;
 import dev.sandpiper.tests.harness.Json;
+import dev.sandpiper.tests.harness.ProcFs;
 import dev.sandpiper.tests.harness.Processes;
 import dev.sandpiper.tests.harness.Records;
 import dev.sandpiper.tests.harness.RpcException;
@@ -148,9 +149,13 @@ final class AccessIT {
             .get()
             .json()
             .run(
-                Command.sh("env; tr '\\0' '\\n' < /proc/self/environ")
+                Command.sh(
+                        "env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' '\\n' < /proc/$PPID/environ")
                     .header("X-Access-Token", TOKEN))) {
-      assertThat(run.stdout()).contains("PATH=").doesNotContain(TOKEN).doesNotContain("SANDPIPER_");
+      assertThat(ProcFs.read(SECURED.get().pid(), "environ"))
+          .contains("SANDPIPER_ACCESS_TOKEN=\0")
+          .doesNotContain(TOKEN);
+      assertThat(run.stdout()).contains("PATH=").doesNotContain(TOKEN);
     }
   }
 

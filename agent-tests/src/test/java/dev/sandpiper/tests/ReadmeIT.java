@@ -37,17 +37,21 @@ final class ReadmeIT {
   }
 
   private static Shell.Result run(String script) {
+    return run(script, AGENT.get());
+  }
+
+  private static Shell.Result run(String script, AgentProcess agent) {
     var image = AgentProcess.executable().toString();
     var builder =
         new ProcessBuilder(
                 "sh",
                 "-c",
                 script
-                    .replace("49983", Integer.toString(AGENT.get().port()))
+                    .replace("49983", Integer.toString(agent.port()))
                     .replace("agent/target/sandpiper/bin/sandpiper", "'" + image + "'"))
             .directory(ROOT.toFile())
             .redirectInput(new File("/dev/null"));
-    builder.environment().put("SANDPIPER_PORT", Integer.toString(AGENT.get().port()));
+    builder.environment().put("SANDPIPER_PORT", Integer.toString(agent.port()));
     return Shell.run(builder, LIMIT_SECONDS);
   }
 
@@ -87,6 +91,15 @@ final class ReadmeIT {
         .containsPattern("\\{\"event\":\\{\"start\":\\{\"pid\":\\d+\\}\\}\\}")
         .contains("{\"event\":{\"data\":{\"stdout\":\"aGVsbG8K\"}}}")
         .contains("\"exitCode\":3");
+  }
+
+  @Test
+  void initByCurlOpensWhatTheContainerRuns() throws IOException {
+    assertThat(Files.readString(ROOT.resolve("Dockerfile"))).contains("SANDPIPER_AWAIT_INIT=true");
+    try (AgentProcess agent = AgentProcess.builder().flag("--await-init", "true").start()) {
+      assertThat(run(block("sh", "/init"), agent).requireSuccess().stdout())
+          .isEqualTo("{\"E2B_SANDBOX\":\"false\"}\n");
+    }
   }
 
   @Test

@@ -35,6 +35,7 @@ import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
+import dev.sandpiper.agent.posix.OwnEnvironment;
 import dev.sandpiper.agent.process.ProcessIds;
 import dev.sandpiper.agent.process.ProcessManager;
 import dev.sandpiper.agent.process.ProcessSettings;
@@ -241,6 +242,10 @@ final class Agent implements AutoCloseable {
     for (BindableService reflection : Reflection.services()) {
       rpc.add(reflection.bindService(), Dispatch.EVENT_LOOP);
     }
+    // Read by now; commands of the same user could find them in /proc.
+    AuthSettings.secretVariables().stream()
+        .filter(System.getenv()::containsKey)
+        .forEach(OwnEnvironment::wipe);
     rpc.ready();
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start

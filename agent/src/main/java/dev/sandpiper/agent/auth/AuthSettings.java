@@ -87,6 +87,11 @@ public record AuthSettings(
         ALLOWED_HOSTS);
   }
 
+  /// Environment variables that hold a secret.
+  public static List<String> secretVariables() {
+    return List.of(ACCESS_TOKEN.variable(), INIT_SECRET.variable());
+  }
+
   /// What the settings say. Reads the files, and may look up the names in `listen`.
   ///
   /// @param listen where the agent is going to listen

@@ -5,14 +5,22 @@ import java.util.Arrays;
 
 /// Collects the whole body of a request, for routes whose bodies are small. On the exchange's event loop.
 public final class WholeBody implements HttpExchange.Listener {
+  /// What a client may make the agent keep without asking; about what its connection may hold anyway.
+  private static final int SMALL_BYTES = 16 * 1024;
+
   private static final int FIRST_BYTES = 1024;
 
-  /// What comes of it: exactly one of the three.
+  /// What comes of it: exactly one of [#onBody], [#onTooLong] and [#onAborted], or a false [#onLarge].
   public interface Receiver {
     void onBody(byte[] body);
 
     /// The body is longer than the limit. Nothing more of it is read.
     void onTooLong();
+
+    /// The body is longer than 16 KiB: whether it may go on. If not, this has answered, and nothing more of it is read.
+    default boolean onLarge() {
+      return true;
+    }
 
     /// The client has gone before the body was complete.
     default void onAborted() {}
@@ -49,6 +57,11 @@ public final class WholeBody implements HttpExchange.Listener {
       done = true;
       body = new byte[0];
       receiver.onTooLong();
+      return;
+    }
+    if (length <= SMALL_BYTES && length + bytes > SMALL_BYTES && !receiver.onLarge()) {
+      done = true;
+      body = new byte[0];
       return;
     }
     if (length + bytes > body.length) {

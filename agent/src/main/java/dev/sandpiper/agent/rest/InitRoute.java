@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,8 +29,12 @@ public final class InitRoute {
   public static final String ENVD_VERSION = "0.6.13";
 
   private static final Logger LOG = LoggerFactory.getLogger("init");
-  private static final int MAX_BODY_BYTES = 4 * 1024 * 1024; // a trust store of its own has 220 KiB
+  private static final int MAX_BODY_BYTES = 1024 * 1024; // a whole trust store has 220 KiB
   private static final int MAX_WAITING = 64;
+
+  /// Whoever reaches the port may send a body before it is known who it is: those above 16 KiB, at a time.
+  private static final int MAX_LARGE = 4;
+
   private static final byte[] NOTHING = {};
 
   private final InitAccess access;
@@ -42,12 +47,12 @@ public final class InitRoute {
 
   /// Behind the one that runs. Bound: MAX_WAITING; when full, 503.
   @GuardedBy("lock")
-  private final ArrayDeque<Pending> waiting = new ArrayDeque<>();
+  private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+
+  private final AtomicInteger large = new AtomicInteger();
 
   /// The newest that was applied. Only the one that runs touches it.
   private @Nullable Instant newest;
-
-  private record Pending(HttpExchange exchange, InitRequest request) {}
 
   private InitRoute(InitAccess access, SandboxDefaults defaults, TrustStore trustStore) {
     this.access = access;
@@ -63,73 +68,112 @@ public final class InitRoute {
 
   private void handle(HttpExchange exchange) {
     exchange.extraHeaders().add("x-envd-version", ENVD_VERSION);
-    WholeBody.collect(
-        exchange,
-        MAX_BODY_BYTES,
-        new WholeBody.Receiver() {
-          @Override
-          public void onBody(byte[] body) {
-            received(exchange, body);
-          }
-
-          @Override
-          public void onTooLong() {
-            Responses.text(exchange, 413, "the body is longer than " + MAX_BODY_BYTES + " bytes");
-          }
-        });
+    WholeBody.collect(exchange, MAX_BODY_BYTES, new Incoming(exchange));
   }
 
-  private void received(HttpExchange exchange, byte[] body) {
-    InitRequest request;
-    try {
-      request = InitRequest.parse(body);
-    } catch (InitRequest.Bad e) {
-      LOG.warn("/init was refused: {}", e.getMessage());
-      exchange.respond(400, new Headers(), NOTHING);
-      return;
+  /// One request, from its body to its answer.
+  private final class Incoming implements WholeBody.Receiver {
+    final HttpExchange exchange;
+    private boolean isLarge;
+
+    Incoming(HttpExchange exchange) {
+      this.exchange = exchange;
     }
+
+    @Override
+    public boolean onLarge() {
+      isLarge = true;
+      if (large.incrementAndGet() <= MAX_LARGE) {
+        return true;
+      }
+      over();
+      Responses.text(exchange, 503, MAX_LARGE + " other large requests for /init come in already");
+      return false;
+    }
+
+    @Override
+    public void onTooLong() {
+      over();
+      Responses.text(exchange, 413, "the body is longer than " + MAX_BODY_BYTES + " bytes");
+    }
+
+    @Override
+    public void onAborted() {
+      over();
+    }
+
+    @Override
+    public void onBody(byte[] body) {
+      InitRequest request;
+      try {
+        request = InitRequest.parse(body);
+      } catch (InitRequest.Bad e) {
+        over();
+        LOG.warn("/init was refused: {}", e.getMessage());
+        exchange.respond(400, new Headers(), NOTHING);
+        return;
+      }
+      enter(this, request);
+    }
+
+    /// Nothing is kept of it any more. On the event loop; may be called twice.
+    void over() {
+      if (isLarge) {
+        isLarge = false;
+        large.decrementAndGet();
+      }
+    }
+  }
+
+  private record Waiting(Incoming incoming, InitRequest request) {}
+
+  private void enter(Incoming incoming, InitRequest request) {
     boolean full;
     synchronized (lock) {
       full = waiting.size() >= MAX_WAITING;
       if (running && !full) {
-        waiting.removeIf(each -> each.exchange().isFinished()); // their clients have gone
-        waiting.add(new Pending(exchange, request));
+        waiting.add(new Waiting(incoming, request));
         return;
       }
       running = running || !full;
     }
     if (full) {
-      Responses.text(exchange, 503, MAX_WAITING + " other requests for /init wait already");
+      incoming.over();
+      Responses.text(
+          incoming.exchange, 503, MAX_WAITING + " other requests for /init wait already");
     } else {
-      run(exchange, request);
+      run(incoming, request);
     }
   }
 
-  /// On the exchange's event loop. Calls [#next] when it is over.
-  private void run(HttpExchange exchange, InitRequest request) {
+  /// On the exchange's event loop.
+  private void run(Incoming incoming, InitRequest request) {
     boolean over = true;
     try {
-      over = exchange.isFinished() || perform(exchange, request);
+      over = incoming.exchange.isFinished() || perform(incoming, request);
     } finally {
       if (over) {
-        next();
+        end(incoming);
       }
     }
   }
 
-  private void next() {
-    Pending pending;
+  /// The next one's turn, on its own event loop.
+  private void end(Incoming incoming) {
+    incoming.over();
+    Waiting next;
     synchronized (lock) {
-      pending = waiting.poll();
-      running = pending != null;
+      next = waiting.poll();
+      running = next != null;
     }
-    if (pending != null) {
-      pending.exchange().execute(() -> run(pending.exchange(), pending.request()));
+    if (next != null) {
+      next.incoming().exchange.execute(() -> run(next.incoming(), next.request()));
     }
   }
 
   /// Whether it is over when this returns.
-  private boolean perform(HttpExchange exchange, InitRequest request) {
+  private boolean perform(Incoming incoming, InitRequest request) {
+    HttpExchange exchange = incoming.exchange;
     String refusal = access.refusal(exchange.requestHeaders(), request.token());
     if (refusal != null) {
       LOG.warn("/init from {} was refused: {}", exchange.remoteAddress(), refusal);
@@ -167,7 +211,7 @@ public final class InitRoute {
                 Responses.text(exchange, 400, "caBundle: " + failure);
               }
             } finally {
-              next();
+              end(incoming);
             }
           });
         });

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -91,7 +92,7 @@ final class InitRouteTest {
   @Test
   void aBodyBeyondTheCapIsNotRead() throws IOException {
     serve(AccessToken.open());
-    var answer = init(" ".repeat(4 * 1024 * 1024 + 1));
+    var answer = init(" ".repeat(1024 * 1024 + 1));
     assertThat(answer.status()).isEqualTo(413);
     assertThat(answer.headers()).containsEntry("x-envd-version", "0.6.13");
   }
@@ -218,6 +219,35 @@ final class InitRouteTest {
     assertThat(answer.text()).startsWith("caBundle: it is not PEM");
     assertThat(defaults.now().user()).as("applied before").contains("x");
     assertThat(init("{}").status()).as("the next one is served").isEqualTo(204);
+  }
+
+  @Test
+  void largeBodiesAreFewAtATimeAndSmallOnesPassThemBy() throws IOException {
+    serve(AccessToken.open());
+    String large = "{}" + " ".repeat(20_000);
+    String half = "{}" + " ".repeat(50_000);
+    for (boolean complete : new boolean[] {true, false}) {
+      List<RawClient> clients = new ArrayList<>();
+      for (int i = 0; i < 4; i++) {
+        clients.add(new RawClient(engine.port()));
+        clients
+            .getLast()
+            .send("POST /init HTTP/1.1\nHost: localhost\nContent-Length: 50003\n\n" + half);
+      }
+      Awaitility.await().until(() -> status(large) == 503);
+      assertThat(status("{}")).isEqualTo(204);
+      for (RawClient client : clients) {
+        if (complete) {
+          assertThat(client.send(" ").read().status()).isEqualTo(204);
+        }
+        client.close();
+      }
+      Awaitility.await().until(() -> status(large) == 204);
+    }
+  }
+
+  private int status(String body) throws IOException {
+    return init(body).status();
   }
 
   @Test
