@@ -228,6 +228,10 @@ final class Agent implements AutoCloseable {
             List.of(new RecordingListener(emitter, own.recordArguments())));
     stops.push(processes::stop);
     metrics.add(processes.metrics());
+    // Read by now; commands of the same user could find them in /proc.
+    AuthSettings.secretVariables().stream()
+        .filter(System.getenv()::containsKey)
+        .forEach(OwnEnvironment::wipe);
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.add(
@@ -242,10 +246,6 @@ final class Agent implements AutoCloseable {
     for (BindableService reflection : Reflection.services()) {
       rpc.add(reflection.bindService(), Dispatch.EVENT_LOOP);
     }
-    // Read by now; commands of the same user could find them in /proc.
-    AuthSettings.secretVariables().stream()
-        .filter(System.getenv()::containsKey)
-        .forEach(OwnEnvironment::wipe);
     rpc.ready();
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
