@@ -19,6 +19,8 @@ import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.filesystem.FilesystemSettings;
 import dev.sandpiper.agent.filesystem.UploadNotes;
 import dev.sandpiper.agent.filesystem.Uploads;
+import dev.sandpiper.agent.filesystem.watch.WatchSettings;
+import dev.sandpiper.agent.filesystem.watch.Watches;
 import dev.sandpiper.agent.http.CorsFilter;
 import dev.sandpiper.agent.http.HttpServer;
 import dev.sandpiper.agent.http.HttpSettings;
@@ -57,6 +59,7 @@ import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.FilesystemService;
 import dev.sandpiper.agent.service.ProcessService;
 import dev.sandpiper.agent.service.Reflection;
+import dev.sandpiper.agent.service.WatchService;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.Metrics;
@@ -107,6 +110,7 @@ final class Agent implements AutoCloseable {
     all.addAll(OutputSettings.all());
     all.addAll(RecordSettings.all());
     all.addAll(FilesystemSettings.all());
+    all.addAll(WatchSettings.all());
     return all;
   }
 
@@ -213,6 +217,9 @@ final class Agent implements AutoCloseable {
     recover(journal, store);
     notes.open();
     stops.push(files::close);
+    Entries entries = new Entries(users, files);
+    Watches watches = new Watches(WatchSettings.from(settings), files, entries);
+    stops.push(watches::close);
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
     stops.push(launcher::close);
@@ -237,9 +244,9 @@ final class Agent implements AutoCloseable {
     rpc.add(
         new FilesystemService(
                 accounts,
-                new Entries(users, files),
+                entries,
                 state.path(),
-                FilesystemService::withoutWatching)
+                new WatchService(accounts, watches))
             .bindService(),
         Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);

@@ -82,7 +82,7 @@ public final class FileWork implements AutoCloseable {
   }
 
   /// Whether tasks of this user run under an identity that is not the agent's.
-  private boolean switches(User user) {
+  public boolean switches(User user) {
     return enforce && user.uid() != ownUid;
   }
 

@@ -73,6 +73,14 @@ final class Abi {
   static final int LISTXATTR = pick(194, 11);
   static final int REMOVEXATTR = pick(197, 14);
 
+  static final int INOTIFY_INIT1 = pick(294, 26);
+  static final int INOTIFY_ADD_WATCH = pick(254, 27);
+  static final int INOTIFY_RM_WATCH = pick(255, 28);
+  static final int EPOLL_CREATE1 = pick(291, 20);
+  static final int EPOLL_CTL = pick(233, 21);
+  static final int EPOLL_PWAIT = pick(281, 22);
+  static final int EVENTFD2 = pick(290, 19);
+
   // One number everywhere since Linux 5.1.
   static final int PIDFD_SEND_SIGNAL = 424;
   static final int PIDFD_OPEN = 434;
@@ -88,6 +96,10 @@ final class Abi {
   static final int STAT_UID = pick(28, 24);
   static final int STAT_GID = pick(32, 28);
   static final int STAT_RDEV = pick(40, 32);
+
+  // struct epoll_event is packed on x86-64 only (epoll_ctl(2)).
+  static final int EPOLL_EVENT_BYTES = pick(12, 16);
+  static final int EPOLL_EVENT_DATA = pick(4, 8);
 
   private Abi() {}
 

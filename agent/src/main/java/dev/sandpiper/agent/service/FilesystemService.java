@@ -42,25 +42,6 @@ public final class FilesystemService implements BindableService {
     this.watching = watching;
   }
 
-  /// Watching where there is none.
-  public static void withoutWatching(ServerServiceDefinition.Builder service) {
-    for (MethodDescriptor<?, ?> method : FilesystemGrpc.getServiceDescriptor().getMethods()) {
-      if (method.getFullMethodName().contains("Watch")) {
-        refuse(service, method);
-      }
-    }
-  }
-
-  private static <Q, A> void refuse(
-      ServerServiceDefinition.Builder service, MethodDescriptor<Q, A> method) {
-    service.addMethod(
-        method,
-        new UnaryHandler<Q, A>((_, reply) ->
-            reply.fail(
-                Status.UNIMPLEMENTED.withDescription(
-                    method.getFullMethodName() + " is not implemented"))));
-  }
-
   @Override
   public ServerServiceDefinition bindService() {
     ServerServiceDefinition.Builder service =
