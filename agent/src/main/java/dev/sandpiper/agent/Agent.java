@@ -45,6 +45,7 @@ import dev.sandpiper.agent.record.RecordEmitter;
 import dev.sandpiper.agent.record.RecordSettings;
 import dev.sandpiper.agent.record.RecordSink;
 import dev.sandpiper.agent.record.RecordWriter;
+import dev.sandpiper.agent.rest.ComposeRoute;
 import dev.sandpiper.agent.rest.EnvsRoute;
 import dev.sandpiper.agent.rest.Errors;
 import dev.sandpiper.agent.rest.FilesRoutes;
@@ -190,6 +191,7 @@ final class Agent implements AutoCloseable {
             files,
             uploads,
             filesystem.uploadIdleLimit()));
+    ComposeRoute.register(router, accounts, files, uploads);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Fills buffers with a file up to its end, packed or as it is. On threads for files, one at a time.
 final class FileFiller implements AutoCloseable {
-  private static final int INPUT_BYTES = 64 * 1024;
+  private static final int MAX_INPUT_BYTES = 64 * 1024;
   private static final byte[] GZIP_HEADER = {0x1f, (byte) 0x8b, 8, 0, 0, 0, 0, 0, 0, (byte) 0xff};
   private static final int GZIP_TRAILER_BYTES = 8;
 
@@ -56,9 +56,15 @@ final class FileFiller implements AutoCloseable {
   private final class Packer {
     // The fastest level: the network in front of a sandbox is fast, and its processors are few.
     final Deflater deflater = new Deflater(Deflater.BEST_SPEED, true);
-    private final ByteBuffer input = ByteBuffer.allocateDirect(INPUT_BYTES).flip();
+    private final ByteBuffer input = ByteBuffer.allocateDirect(inputBytes()).flip();
     private final CRC32 checksum = new CRC32();
     private boolean begun;
+
+    /// Enough for a small file and the look behind its end.
+    private int inputBytes() {
+      long size = file.isRegular() ? file.size() : 0;
+      return size > 0 ? (int) Math.min(MAX_INPUT_BYTES, size + 1) : MAX_INPUT_BYTES;
+    }
 
     Step fill(ByteBuffer room) throws FileFailure {
       if (!begun) {

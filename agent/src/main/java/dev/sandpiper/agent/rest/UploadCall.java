@@ -24,7 +24,7 @@ import java.util.concurrent.TimeUnit;
 /// task. The task runs with the rights of the user, and one task at a time, which makes [UploadBody] single-threaded.
 final class UploadCall implements HttpExchange.Listener {
   /// Bound of the queue, but for the piece that goes beyond it; when full, the socket is not read.
-  private static final int QUEUE_BYTES = 1024 * 1024;
+  private static final int QUEUE_BYTES = 512 * 1024;
 
   /// How much one task writes before others get their turn.
   private static final int TASK_BYTES = 16 * 1024 * 1024;
