@@ -103,7 +103,8 @@ class RunCommandTest {
         new ScriptedServer(Answer.of(Wire.stream(List.of(Wire.start(7), Wire.exited(0)), "{}")))) {
       assertThat(run(server.url(), "", out)).isZero();
       var request = server.request();
-      assertThat(request.head()).contains("Connect-Timeout-Ms: 9000");
+      assertThat(request.head())
+          .contains("Connect-Timeout-Ms: 9000", "\r\nX-Access-Token: hunter2\r\n");
       var start = StartRequest.parseFrom(request.body().substring(5));
       assertThat(start.getProcess().getCmd()).isEqualTo("cmd");
       assertThat(start.getProcess().getArgsList()).containsExactly("x y", "");
