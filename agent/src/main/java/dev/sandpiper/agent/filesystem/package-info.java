@@ -8,7 +8,7 @@
 /// Everything here blocks, for as long as a disk or a network mount likes, so it runs on the threads of
 /// [FileWork][dev.sandpiper.agent.filesystem.FileWork] and nowhere else: callers hand in a task and are called back.
 /// The operations are those of [Entries][dev.sandpiper.agent.filesystem.Entries].
-/// [FileFailure][dev.sandpiper.agent.filesystem.FileFailure] of a known kind.
+/// What goes wrong is a [FileFailure][dev.sandpiper.agent.filesystem.FileFailure] of a known kind.
 @NullMarked
 package dev.sandpiper.agent.filesystem;
 
