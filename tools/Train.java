@@ -79,6 +79,10 @@ final class Train {
         {"process":{"cmd":"/bin/sh","args":["-c","stty size; exit"]},"pty":{"size":{"cols":80,"rows":24}}}\
         """);
     http("POST /process.Process/List", "application/json", utf8("{}"));
+    for (int i = 0; i < STARTS; i++) {
+      http("POST /filesystem.Filesystem/Stat", "application/json", utf8("{\"path\":\"/etc\"}"));
+      http("POST /filesystem.Filesystem/ListDir", "application/json", utf8("{\"path\":\"/etc\"}"));
+    }
     // An error, in each of its two shapes.
     http(
         "POST /process.Process/SendSignal",

@@ -1,7 +1,6 @@
 package dev.sandpiper.agent.posix;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +26,10 @@ public final class DirectoryReader implements AutoCloseable {
 
   private final Arena arena = Arena.ofConfined();
   private final MemorySegment room = arena.allocate(ROOM_BYTES, 8);
+
+  /// What the kernel wrote, copied at once: looking at native memory byte by byte is slow until it is compiled.
+  private byte[] records = new byte[0];
+
   private final byte[] name = new byte[256]; // NAME_MAX is 255
   private final int fd;
   private int at; // of the record that follows
@@ -50,14 +53,20 @@ public final class DirectoryReader implements AutoCloseable {
         }
         filled = (int) read;
         at = 0;
+        if (records.length < filled) {
+          records = new byte[filled];
+        }
+        MemorySegment.copy(room, JAVA_BYTE, 0, records, 0, filled);
       }
-      int length = room.get(JAVA_SHORT, at + LENGTH) & 0xFFFF;
-      type = room.get(JAVA_BYTE, at + TYPE);
-      int bytes = 0;
-      while (bytes < name.length - 1 && room.get(JAVA_BYTE, at + NAME + bytes) != 0) {
-        bytes++;
+      int length = (records[at + LENGTH] & 0xFF) | ((records[at + LENGTH + 1] & 0xFF) << 8);
+      type = records[at + TYPE];
+      // Records are padded with zeroes to eight bytes, so the name ends in the last eight.
+      int end = at + Math.max(NAME, length - 8);
+      while (records[end] != 0) {
+        end++;
       }
-      MemorySegment.copy(room, JAVA_BYTE, at + (long) NAME, name, 0, bytes);
+      int bytes = end - at - NAME;
+      System.arraycopy(records, at + NAME, name, 0, bytes);
       nameLength = bytes;
       at += length;
     } while (isDots());

@@ -2,10 +2,12 @@ package dev.sandpiper.agent.accounts;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.sandpiper.agent.posix.Tasks;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -54,9 +56,9 @@ final class UsersTest {
     Users users = users("a:x:1:1::/:/bin/sh\n", "");
     assertThat(users.find("b")).isEmpty();
     Files.writeString(dir.resolve("passwd"), "a:x:1:1::/:/bin/sh\nb:x:2:2::/:/bin/sh\n");
-    assertThat(users.find("b")).isPresent();
+    await().until(() -> users.find("b").isPresent()); // a millisecond later
     Files.writeString(dir.resolve("group"), "g:x:9:b\n");
-    assertThat(users.find("b").orElseThrow().groups()).containsExactly(2, 9);
+    await().until(() -> users.find("b").orElseThrow().groups().equals(List.of(2, 9)));
   }
 
   @Test
