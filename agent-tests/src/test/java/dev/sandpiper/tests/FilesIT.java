@@ -523,7 +523,7 @@ final class FilesIT {
           utf8(
               "POST "
                   + query(file)
-                  + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\n"));
+                  + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\n"));
       connection.write(new byte[200_000]);
     }
     try (HttpConnection connection = AGENT.get().http()) {
@@ -531,7 +531,7 @@ final class FilesIT {
           utf8(
               "POST "
                   + query(directory.resolve("n/new"))
-                  + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 10\r\n\r\n12345"));
+                  + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: 10\r\n\r\n12345"));
     }
     Awaitility.await()
         .atMost(10, TimeUnit.SECONDS)
@@ -680,7 +680,7 @@ final class FilesIT {
           utf8(
               "POST "
                   + query(file)
-                  + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: "
+                  + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: "
                   + size
                   + "\r\n\r\n"));
       byte[] piece = new byte[1 << 20];
