@@ -62,7 +62,7 @@ final class ControlPlane implements AutoCloseable {
         String request =
             exchange.getRequestMethod()
                 + exchange.getRequestURI().getPath().replaceFirst("^/v[0-9]+/", "/");
-        status = request.startsWith("DELETE") ? 204 : 200;
+        status = request.equals("POST/sandboxes") ? 201 : request.startsWith("DELETE") ? 204 : 200;
         answer = answer(request, body);
       } catch (AssertionError | RuntimeException | IOException e) {
         status = 500;
