@@ -1,11 +1,11 @@
 package dev.sandpiper.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sandpiper.tests.harness.Agent;
 import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.NodePackages;
+import dev.sandpiper.tests.harness.PythonPackages;
 import dev.sandpiper.tests.harness.Shell;
 import java.io.File;
 import java.io.IOException;
@@ -112,16 +112,16 @@ final class ReadmeIT {
 
   @Test
   void pythonSnippetRuns() throws IOException {
-    assumeTrue(
-        Shell.run("python3", "-c", "import e2b").exitCode() == 0, "needs the PyPI package e2b");
+    var python = PythonPackages.installed().resolve("bin/python");
     var program = Files.writeString(directory.resolve("hello.py"), block("python", "Sandbox"));
-    assertPrintsHello("python3 " + program);
+    assertPrintsHello(python + " " + program);
   }
 
-  private static void assertPrintsHello(String command) {
+  private static void assertPrintsHello(String command) throws IOException {
     var url = "E2B_SANDBOX_URL=http://localhost:" + AGENT.get().port();
     var result = run(url + " " + command).requireSuccess();
+    Files.deleteIfExists(Path.of("/tmp/hello.txt"));
     assertThat(result.stdout().lines().map(String::strip).filter(line -> !line.isEmpty()))
-        .containsExactly("live: hello", "0 hello");
+        .containsExactly("live: hello", "0 hello", "hello from a file");
   }
 }
