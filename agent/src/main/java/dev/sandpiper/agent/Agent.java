@@ -244,11 +244,7 @@ final class Agent implements AutoCloseable {
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.add(
-        new FilesystemService(
-                accounts,
-                entries,
-                state.path(),
-                new WatchService(accounts, watches))
+        new FilesystemService(accounts, entries, state.path(), new WatchService(accounts, watches))
             .bindService(),
         Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
