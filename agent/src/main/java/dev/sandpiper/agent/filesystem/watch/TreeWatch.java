@@ -300,6 +300,9 @@ final class TreeWatch implements AutoCloseable {
       }
       return;
     }
+    if (!directory && event.has(Inotify.IN_ATTRIB) && isNameless(node, name)) {
+      return;
+    }
     Node child = directory && recursive ? tree.child(node, name) : null;
     if (event.has(Inotify.IN_CREATE)) {
       appeared(node, name, directory, null);
@@ -332,6 +335,20 @@ final class TreeWatch implements AutoCloseable {
         depart(child, event.cookie());
       }
     }
+  }
+
+  /// Whether the event is of a file that has no name yet (`O_TMPFILE`), as uploads have at first. The kernel calls it `#`
+  /// and its inode's number. `IN_EXCL_UNLINK` leaves out what is written to it, but not its owner, mode and attributes.
+  private boolean isNameless(Node node, String name) {
+    if (name.length() < 2 || name.charAt(0) != '#') {
+      return false;
+    }
+    for (int i = 1; i < name.length(); i++) {
+      if (name.charAt(i) < '0' || name.charAt(i) > '9') {
+        return false;
+      }
+    }
+    return Posix.linkStatus(directories.absolute(Tree.path(node, name))) == null;
   }
 
   /// Whether the event of a disappearance is of a directory that had the name before the one that is known under it.
