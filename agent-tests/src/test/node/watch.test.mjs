@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { InvalidArgumentError, FileNotFoundError, TimeoutError } from 'e2b'
 import { place, sandbox } from './sandbox.mjs'
 
 const { files } = sandbox
+
+// A watch that a failed case leaves open would hold this program.
+const open = []
+after(() => Promise.all(open.map((handle) => handle.stop())))
 
 /** What a watch has reported; `saw` resolves with the event once there is one of that type and name. */
 async function watching(path, options = {}) {
@@ -18,6 +22,7 @@ async function watching(path, options = {}) {
       return false
     })
   }, options)
+  open.push(handle)
   return {
     handle,
     events,
@@ -137,14 +142,20 @@ test('network mounts may be allowed where there is none', async () => {
   await handle.stop()
 })
 
-test('stop ends it and calls onExit once, without an error', async () => {
-  const exits = []
+test('stop ends it and calls onExit once', async () => {
+  const directory = place()
+  let exits = 0
   let exited
   const done = new Promise((resolve) => { exited = resolve })
-  const { handle } = await watching(place(), { onExit: (error) => { exits.push(error); exited() } })
+  const { handle, events } = await watching(directory, { onExit: () => { exits++; exited() } })
   await handle.stop()
   await done
-  assert.deepEqual(exits, [undefined])
+  writeFileSync(`${directory}/file`, '')
+  const { handle: second, saw } = await watching(directory)
+  writeFileSync(`${directory}/file2`, '')
+  await saw('create', 'file2')
+  await second.stop()
+  assert.deepEqual([exits, events], [1, []])
 })
 
 test('a watch ends at its time limit with TimeoutError', async () => {

@@ -117,7 +117,10 @@ async def test_network_mounts_may_be_allowed_where_there_is_none(sdk):
 
 
 async def test_stop_ends_it(sdk):
-    watching = await sdk.watch(place())
+    directory = place()
+    watching = await sdk.watch(directory)
+    touch(f"{directory}/file")
+    await watching.saw("create", "file")
     await watching.stop()
     if sdk.is_async:
         assert await until(lambda: watching.exits, "on_exit") == [None]

@@ -44,6 +44,7 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -59,6 +60,11 @@ final class PublishedAssertionsIT {
   private static AgentProcess secured;
 
   @TempDir Path directory;
+
+  @BeforeEach
+  void openToEveryUser() throws IOException {
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+  }
 
   @BeforeAll
   static void start() {
@@ -251,22 +257,12 @@ final class PublishedAssertionsIT {
 
   @Test
   void aCallWithoutTheTokenIsAnswered401InPlainHttp() {
-    assertThatThrownBy(() ->
-            call(
-                secured,
-                FilesystemGrpc.getStatMethod(),
-                StatRequest.newBuilder().setPath("/").build()))
-        .isInstanceOfSatisfying(
-            RpcException.class,
-            e -> {
-              assertThat(e.httpStatus()).isEqualTo(401);
-            });
-    HttpConnection.Reply reply =
-        post(secured, "/filesystem.Filesystem/Stat", "application/json", "{\"path\":\"/\"}");
-    assertError(
-        reply,
-        "{\"code\":401,\"message\":\"unauthorized access, please provide a valid access token or"
-            + " method signing if supported\"}");
+    for (String type : List.of("application/json", "application/proto")) {
+      assertError(
+          post(secured, "/filesystem.Filesystem/Stat", type, "{\"path\":\"/\"}"),
+          "{\"code\":401,\"message\":\"unauthorized access, please provide a valid access token or"
+              + " method signing if supported\"}");
+    }
   }
 
   @Test
@@ -288,8 +284,7 @@ final class PublishedAssertionsIT {
   }
 
   @Test
-  void aWatcherIsEmptyThenSeesTheUploadAndIsGoneOnceRemoved() throws IOException {
-    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+  void aWatcherIsEmptyThenSeesTheUploadAndIsGoneOnceRemoved() {
     String id =
         call(
                 open,
