@@ -23,6 +23,10 @@ final class Budget {
     used.addAndGet(-directories);
   }
 
+  int used() {
+    return used.get();
+  }
+
   int limit() {
     return limit;
   }

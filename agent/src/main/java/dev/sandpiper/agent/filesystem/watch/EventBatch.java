@@ -88,4 +88,14 @@ final class EventBatch {
     }
     return false;
   }
+
+  /// Whether an event is known that a file's content changes.
+  boolean isModified(int watch, String name) {
+    for (InotifyEvent event : events) {
+      if (event.watch() == watch && event.has(Inotify.IN_MODIFY) && event.name().equals(name)) {
+        return true;
+      }
+    }
+    return false;
+  }
 }

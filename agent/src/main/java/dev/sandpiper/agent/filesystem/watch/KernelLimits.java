@@ -2,6 +2,8 @@ package dev.sandpiper.agent.filesystem.watch;
 
 import dev.sandpiper.agent.posix.Errno;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -26,9 +28,15 @@ final class KernelLimits {
   /// Name and value, such as `fs.inotify.max_queued_events = 16384`.
   static String value(String name) {
     String shown = "fs.inotify." + name;
-    try {
-      return shown + " = " + Files.readString(Path.of("/proc/sys/fs/inotify", name)).strip();
-    } catch (IOException | RuntimeException unreadable) {
+    // In one go: such a file gives its text to the first read only, and Files.readString begins
+    // with one byte.
+    try (InputStream file = Files.newInputStream(Path.of("/proc/sys/fs/inotify", name))) {
+      byte[] digits = new byte[32];
+      int length = file.read(digits);
+      return length <= 0
+          ? shown
+          : shown + " = " + new String(digits, 0, length, StandardCharsets.US_ASCII).strip();
+    } catch (IOException unreadable) {
       return shown;
     }
   }

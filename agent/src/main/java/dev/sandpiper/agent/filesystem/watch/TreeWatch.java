@@ -305,7 +305,10 @@ final class TreeWatch implements AutoCloseable {
     }
     Node child = directory && recursive ? tree.child(node, name) : null;
     if (event.has(Inotify.IN_CREATE)) {
-      appeared(node, name, directory, null);
+      boolean news = appeared(node, name, directory, null);
+      if (news && !directory && !silent) {
+        content(node, name);
+      }
     } else if (event.has(Inotify.IN_MOVED_TO)) {
       String upload = arriving.remove(event.cookie());
       if (upload == null) {
@@ -317,6 +320,9 @@ final class TreeWatch implements AutoCloseable {
       hear(node, name);
       tell(WatchEvent.Type.WRITE, node, name);
     } else if (event.has(Inotify.IN_ATTRIB)) {
+      if (!directory && isNameless(node, name)) {
+        return;
+      }
       hear(node, name);
       tell(WatchEvent.Type.CHMOD, node, name);
       if (child != null && !child.watched()) {
@@ -365,20 +371,27 @@ final class TreeWatch implements AutoCloseable {
     return now == child.watch;
   }
 
-  private void appeared(Node parent, String name, boolean directory, @Nullable Node moved)
+  /// True where the caller has not heard of it before.
+  private boolean appeared(Node parent, String name, boolean directory, @Nullable Node moved)
       throws WatchFailure {
     Node known = directory && recursive ? tree.child(parent, name) : null;
     if (known != null && known.toldAhead) {
       known.toldAhead = false;
-      return;
+      return false;
     }
     boolean told = parent.listing != null && parent.listing.appeared(name);
     if (!told) {
       tell(WatchEvent.Type.CREATE, parent, name);
     }
-    if (!directory || !recursive) {
-      return;
+    if (directory && recursive) {
+      place(parent, name, known, told, moved);
     }
+    return !told;
+  }
+
+  private void place(
+      Node parent, String name, @Nullable Node known, boolean told, @Nullable Node moved)
+      throws WatchFailure {
     if (moved != null && !moved.removed && !Tree.isAtOrAbove(moved, parent)) {
       arrive(moved, parent, name);
       return;
@@ -446,6 +459,34 @@ final class TreeWatch implements AutoCloseable {
     } else if (!told) {
       FileStatus status = Posix.linkStatus(directories.absolute(Tree.path(node, name)));
       found(node, name, status != null && status.size() > 0);
+    }
+  }
+
+  /// Whether an event is of a file that was opened without a name (`O_TMPFILE`): the kernel calls it `#` and its inode, and
+  /// tells of its permissions all the same.
+  private boolean isNameless(Node node, String name) {
+    if (name.length() < 2 || name.charAt(0) != '#') {
+      return false;
+    }
+    for (int i = 1; i < name.length(); i++) {
+      if (name.charAt(i) < '0' || name.charAt(i) > '9') {
+        return false;
+      }
+    }
+    return Posix.linkStatus(directories.absolute(Tree.path(node, name))) == null;
+  }
+
+  /// A file can get its name when it is written already (linkat(2)), as uploads do. Then no event speaks of its content.
+  private void content(Node node, String name) throws WatchFailure {
+    FileStatus status = Posix.linkStatus(directories.absolute(Tree.path(node, name)));
+    if (status == null || !status.isRegular() || status.links() != 1 || status.size() == 0) {
+      return;
+    }
+    if (reader != null) {
+      fill(reader); // the event of a write comes a moment after its content
+    }
+    if (!batch.isModified(node.watch, name)) {
+      tell(WatchEvent.Type.WRITE, node, name);
     }
   }
 

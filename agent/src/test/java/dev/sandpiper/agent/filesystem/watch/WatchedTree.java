@@ -20,7 +20,7 @@ final class WatchedTree implements AutoCloseable {
   final Path root;
   final Path outside;
   final List<WatchEvent> events = new ArrayList<>();
-  final Budget budget = new Budget(100_000);
+  final Budget budget;
   private final InotifyReader reader = new InotifyReader();
   private final TreeWatch watch;
   boolean over;
@@ -35,6 +35,15 @@ final class WatchedTree implements AutoCloseable {
   }
 
   WatchedTree(boolean recursive, Preparation before) throws WatchFailure {
+    this(recursive, new Budget(100_000), before);
+  }
+
+  WatchedTree(Budget budget, Preparation before) throws WatchFailure {
+    this(true, budget, before);
+  }
+
+  private WatchedTree(boolean recursive, Budget budget, Preparation before) throws WatchFailure {
+    this.budget = budget;
     try {
       base = Files.createTempDirectory("watch-test-");
       root = Files.createDirectory(base.resolve("root"));
