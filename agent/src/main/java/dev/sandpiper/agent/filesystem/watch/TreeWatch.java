@@ -320,9 +320,6 @@ final class TreeWatch implements AutoCloseable {
       hear(node, name);
       tell(WatchEvent.Type.WRITE, node, name);
     } else if (event.has(Inotify.IN_ATTRIB)) {
-      if (!directory && isNameless(node, name)) {
-        return;
-      }
       hear(node, name);
       tell(WatchEvent.Type.CHMOD, node, name);
       if (child != null && !child.watched()) {
@@ -460,20 +457,6 @@ final class TreeWatch implements AutoCloseable {
       FileStatus status = Posix.linkStatus(directories.absolute(Tree.path(node, name)));
       found(node, name, status != null && status.size() > 0);
     }
-  }
-
-  /// Whether an event is of a file that was opened without a name (`O_TMPFILE`): the kernel calls it `#` and its inode, and
-  /// tells of its permissions all the same.
-  private boolean isNameless(Node node, String name) {
-    if (name.length() < 2 || name.charAt(0) != '#') {
-      return false;
-    }
-    for (int i = 1; i < name.length(); i++) {
-      if (name.charAt(i) < '0' || name.charAt(i) > '9') {
-        return false;
-      }
-    }
-    return Posix.linkStatus(directories.absolute(Tree.path(node, name))) == null;
   }
 
   /// A file can get its name when it is written already (linkat(2)), as uploads do. Then no event speaks of its content.
