@@ -331,6 +331,22 @@ final class FilesIT {
     }
   }
 
+  @Test
+  void aDownloadThatNobodyTakesEnds() throws Exception {
+    Path file = directory.resolve("huge");
+    Shell.run("truncate", "-s", "1G", file.toString()).requireSuccess();
+    try (AgentProcess agent = AgentProcess.builder().flag("--idle-timeout", "1s").start();
+        HttpConnection stopped = HttpConnection.to(agent.port(), 16 * 1024)) {
+      stopped.send("GET", query(file), Map.of());
+      stopped.head(Deadline.in(Deadline.PATIENCE));
+      Awaitility.await()
+          .atMost(20, TimeUnit.SECONDS)
+          .until(() ->
+              ProcFs.descriptors(agent.pid()).values().stream()
+                  .noneMatch(to -> to.endsWith("/huge")));
+    }
+  }
+
   // Uploads.
 
   @Test
@@ -585,6 +601,80 @@ final class FilesIT {
         "/files/compose",
         Map.of("Content-Type", "application/json"),
         utf8("{\"source_paths\":[" + list + "],\"destination\":\"" + destination + "\"}"));
+  }
+
+  // Another protocol, another identity.
+
+  @Test
+  void allOfItWorksOverHttp2() throws IOException {
+    assumeTrue(
+        Shell.run("sh", "-c", "curl --version | grep -q HTTP2").exitCode() == 0,
+        "curl speaks no HTTP/2 here");
+    byte[] content = random(9_000_000);
+    Path source = Files.write(directory.resolve("source"), content);
+    Path target = directory.resolve("target");
+    String base = "http://127.0.0.1:" + AGENT.get().port();
+    curl(
+        "-H",
+        "Content-Type: application/octet-stream",
+        "--data-binary",
+        "@" + source,
+        base + query(target));
+    assertThat(target).hasBinaryContent(content);
+    Path got = directory.resolve("got");
+    curl("-o", got.toString(), base + query(target));
+    assertThat(got).hasBinaryContent(content);
+    curl("-o", got.toString(), "--compressed", base + query(target));
+    assertThat(got).hasBinaryContent(content);
+    curl("-F", "file=@" + source + ";filename=" + directory + "/formed", base + "/files");
+    assertThat(directory.resolve("formed")).hasBinaryContent(content);
+    Path text = Files.writeString(directory.resolve("t.txt"), "0123456789");
+    assertThat(curl("-r", "0-1,5-5", base + query(text)))
+        .contains("\r\n\r\n01\r\n--")
+        .contains("\r\n\r\n5\r\n--");
+    assertThat(curl("-I", base + query(text))).contains("content-length: 10");
+    assertThat(curl(base + query(directory.resolve("missing")))).contains("does not exist");
+  }
+
+  private static String curl(String... arguments) {
+    String[] command =
+        Stream.concat(Stream.of("curl", "-s", "--http2-prior-knowledge"), Arrays.stream(arguments))
+            .toArray(String[]::new);
+    return Shell.run(command).requireSuccess().stdout();
+  }
+
+  @Test
+  void aUserMayDoWhatTheKernelAllowsThatUserWhereThatIsAskedFor() throws IOException {
+    assumeTrue(Shell.run("id", "-u").stdout().strip().equals("0"), "only root may act as others");
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Path roots = Files.writeString(directory.resolve("roots"), "secret");
+    Files.setPosixFilePermissions(roots, PosixFilePermissions.fromString("rw-------"));
+    Path shared = Files.writeString(directory.resolve("shared"), "old");
+    Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rw-rw-rw-"));
+    Path own = directory.resolve("own/f");
+    try (AgentProcess agent =
+        AgentProcess.builder().flag("--enforce-user-permissions", true).start()) {
+      assertThat(as(agent, "POST", own).status()).isEqualTo(200);
+      assertThat(as(agent, "POST", own).status()).isEqualTo(200); // replaces it
+      assertThat(Files.getOwner(own).getName()).isEqualTo("nobody");
+      assertThat(as(agent, "POST", shared).status()).isEqualTo(200);
+      assertThat(Files.getOwner(shared).getName()).isEqualTo("root");
+      assertThat(shared).hasContent("body");
+      assertError(as(agent, "POST", roots), 403, "permission denied");
+      assertError(as(agent, "GET", roots), 403, "permission denied");
+      assertError(as(agent, "POST", Path.of("/etc/not-for-nobody")), 403, "permission denied");
+      assertThat(as(agent, "GET", own).text()).isEqualTo("body");
+    }
+    assertThat(roots).hasContent("secret");
+  }
+
+  private static Reply as(AgentProcess agent, String method, Path path) {
+    try (HttpConnection connection = agent.http()) {
+      String target = query(path) + "&username=nobody";
+      return method.equals("GET")
+          ? connection.send("GET", target, Map.of()).reply()
+          : connection.send("POST", target, RAW, utf8("body")).reply();
+    }
   }
 
   // Full disks and killed agents.

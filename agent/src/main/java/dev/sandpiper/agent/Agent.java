@@ -217,7 +217,8 @@ final class Agent implements AutoCloseable {
     metrics.add(store);
     store.onEvicted(processId -> forget(journal, processId));
     recover(journal, store);
-    notes.open();
+    notes.open(filesystem.enforceUserPermissions());
+    stops.push(notes::close);
     stops.push(files::close);
     Entries entries = new Entries(users, files);
     Watches watches = new Watches(WatchSettings.from(settings), files, entries);

@@ -72,7 +72,18 @@ public final class UploadNotes {
   }
 
   /// The state directory is there, and ours. Until then [#take] waits.
-  public void open() {
+  ///
+  /// @param now whether the file is made now: threads that work with a user's rights could not
+  public void open(boolean now) throws IOException {
+    if (now) {
+      try {
+        synchronized (this) {
+          openFile();
+        }
+      } catch (FileFailure failure) {
+        throw new IOException(failure.getMessage(), failure);
+      }
+    }
     opened.countDown();
   }
 
@@ -87,7 +98,7 @@ public final class UploadNotes {
     void crossOut() {
       synchronized (UploadNotes.this) {
         buffer.clear().putLong(0).flip();
-        long result = Posix.pwrite(fd, buffer, (long) slot * SLOT_BYTES);
+        long result = fd < 0 ? 0 : Posix.pwrite(fd, buffer, (long) slot * SLOT_BYTES);
         if (result < 0) {
           log.warn("{} cannot be written: {}", file, Errno.describe(result));
         }

@@ -134,7 +134,7 @@ public final class Uploads {
     Xattrs.list(target.path(), false, names);
     for (String name : names) {
       if (INHERITED.contains(name)
-          || (name.startsWith("user.") && !name.startsWith(UploadMetadata.PREFIX))) {
+          || (name.startsWith("user.") && !name.startsWith(Metadata.PREFIX))) {
         byte[] value = Xattrs.get(target.path(), false, name);
         error = value == null ? 0 : Xattrs.set(fd, name, value);
         if (error < 0) {
@@ -147,17 +147,23 @@ public final class Uploads {
   /// Sets the metadata of a file that has none; answers what it then has.
   Map<String, String> setNewMetadata(int fd, String path, Map<String, String> metadata)
       throws FileFailure {
-    if (metadata.isEmpty()) {
-      return Map.of();
-    }
-    UploadMetadata.set(fd, path, metadata);
-    return UploadMetadata.read(fd);
+    return metadata.isEmpty() ? Map.of() : setMetadata(fd, path, metadata);
   }
 
-  /// Sets the metadata of a file that may have some; answers what it then has.
+  /// Sets the metadata of a file that may have some; answers what it then has. A file system without extended attributes
+  /// keeps none, which is no failure.
   Map<String, String> setMetadata(int fd, String path, Map<String, String> metadata)
       throws FileFailure {
-    UploadMetadata.replace(fd, path, metadata);
-    return metadata.isEmpty() ? Map.of() : UploadMetadata.read(fd);
+    int error = Metadata.replace(fd, metadata);
+    if (error == -Errno.EOPNOTSUPP) {
+      if (!metadata.isEmpty()) {
+        log.warn("{} gets no metadata: its file system has no extended attributes", path);
+      }
+      return Map.of();
+    }
+    if (error < 0) {
+      throw UploadFailures.metadata(FileFailure.of(error, "fsetxattr", path));
+    }
+    return metadata.isEmpty() ? Map.of() : Metadata.read(fd);
   }
 }

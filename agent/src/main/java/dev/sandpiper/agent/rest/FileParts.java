@@ -95,6 +95,7 @@ final class FileParts implements HttpExchange.Listener {
       }
       ended = true;
       exchange.end();
+      closeWhenUnused();
     } else {
       fetch();
     }
@@ -110,8 +111,8 @@ final class FileParts implements HttpExchange.Listener {
   }
 
   private void fetch() {
-    if (fetching || aborted || ended || inFlight >= MAX_IN_FLIGHT) {
-      return;
+    if (fetching || aborted || next == windows.size() || inFlight >= MAX_IN_FLIGHT) {
+      return; // what needs no sendfile may be sent, and say so, before `writeFile` returns
     }
     fetching = true;
     Part window = windows.get(next);

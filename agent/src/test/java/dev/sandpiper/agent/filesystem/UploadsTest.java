@@ -28,9 +28,9 @@ class UploadsTest {
   private Uploads uploads;
 
   @BeforeEach
-  void make() {
+  void make() throws IOException {
     notes = new UploadNotes(state);
-    notes.open();
+    notes.open(false);
     uploads = new Uploads(false, notes);
   }
 
