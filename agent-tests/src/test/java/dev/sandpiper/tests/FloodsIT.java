@@ -10,6 +10,7 @@ import dev.sandpiper.tests.harness.FrameConnection;
 import dev.sandpiper.tests.harness.FrameConnection.Frame;
 import dev.sandpiper.tests.harness.HttpConnection;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -96,6 +98,38 @@ final class FloodsIT {
     List<CompletableFuture<Integer>> floods = clients(() -> answered(flood));
     assertNothingNoticed();
     assertThat(floods).allSatisfy(it -> assertThat(it.join()).isIn(431, 0));
+  }
+
+  /// Each takes several times its size while it is decoded: many at once would not fit into the agent's heap.
+  @Test
+  void manyLargeMessagesAtOnce() throws IOException {
+    byte[] message =
+        ascii(
+            "{\"process\":{\"pid\":2147483647},\"input\":{\"stdin\":\""
+                + "eHh4".repeat(3_700_000)
+                + "\"}}");
+    ByteArrayOutputStream packed = new ByteArrayOutputStream();
+    try (GZIPOutputStream out = new GZIPOutputStream(packed)) {
+      out.write(message);
+    }
+    for (Map<String, byte[]> way :
+        List.of(Map.of("identity", message), Map.of("gzip", packed.toByteArray()))) {
+      way.forEach((encoding, body) -> {
+        List<CompletableFuture<Integer>> senders =
+            clients(() -> {
+              try (HttpConnection connection = AGENT.get().http()) {
+                Map<String, String> headers =
+                    Map.of("Content-Type", "application/json", "Content-Encoding", encoding);
+                return connection
+                    .send("POST", "/process.Process/SendInput", headers, body)
+                    .reply()
+                    .status();
+              }
+            });
+        assertNothingNoticed();
+        assertThat(senders).as(encoding).allSatisfy(it -> assertThat(it.join()).isEqualTo(404));
+      });
+    }
   }
 
   @Test

@@ -48,7 +48,7 @@ public record HttpSettings(
     return new HttpSettings(
         List.of(address),
         Math.min(2, Runtime.getRuntime().availableProcessors()),
-        1024 * 1024, // as Go's net/http
+        128 * 1024, // more than proxies let through; strangers may fill it on many connections
         64 * 1024,
         Duration.ofSeconds(
             640), // longer than the proxy's in front, or it reuses a socket that was just closed

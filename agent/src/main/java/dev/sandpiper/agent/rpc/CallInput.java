@@ -4,9 +4,12 @@ import dev.sandpiper.agent.http.HttpExchange;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.netty.buffer.ByteBuf;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
-/// The request of one call: pulls body while the service wants messages, and says when there are no more. On the event
-/// loop only.
+/// The request of one call: pulls body while the service wants messages and there is room for them ([LargeMessages]),
+/// and says when there are no more. On the event loop only.
 final class CallInput {
   /// Where the messages go.
   interface Sink {
@@ -26,9 +29,16 @@ final class CallInput {
   private static final Status NOT_ONE_MESSAGE =
       Status.UNIMPLEMENTED.withDescription("the request must hold exactly one message");
 
+  private static final int TICK_SECONDS = 5;
+  private static final int PATIENCE_TICKS = 6;
+
+  /// In one tick: 50 KiB/s, slower than any network that carries large messages.
+  private static final int LEAST_BYTES = 256 * 1024;
+
   private final HttpExchange exchange;
   private final MessageReader reader;
   private final boolean exactlyOne;
+  private final LargeMessages largeMessages;
   private final Sink sink;
   private int requested;
   private int received;
@@ -38,11 +48,21 @@ final class CallInput {
   private boolean ended;
   private boolean halfClosed;
 
-  /// @param exactlyOne another number of messages is `unimplemented`
-  CallInput(HttpExchange exchange, MessageReader reader, boolean exactlyOne, Sink sink) {
+  /// What a large message has, or waits for; until it is decoded.
+  private LargeMessages.@Nullable Place place;
+
+  private @Nullable Future<?> patience;
+  private int waitedTicks;
+
+  /// -1 while there was no room yet.
+  private int heldAtTick;
+
+  /// @param method whether it takes exactly one message; another number is then `unimplemented`
+  CallInput(HttpExchange exchange, MessageReader reader, RpcMethod method, Sink sink) {
     this.exchange = exchange;
     this.reader = reader;
-    this.exactlyOne = exactlyOne;
+    this.exactlyOne = method.descriptor().getType().clientSendsOneMessage();
+    this.largeMessages = method.largeMessages();
     this.sink = sink;
   }
 
@@ -92,7 +112,87 @@ final class CallInput {
     }
   }
 
+  /// The large message has been decoded: its room is for others. The call goes on with what it asked for meanwhile.
+  void decoded() {
+    close();
+    pump();
+  }
+
+  /// Nothing more is read: gives back what was held.
+  void close() {
+    LargeMessages.Place held = place;
+    if (held != null) {
+      place = null;
+      held.free();
+    }
+    if (patience != null) {
+      patience.cancel(false);
+      patience = null;
+    }
+  }
+
+  /// Whether there is room for what comes next; if not, the call goes on when there is.
+  private boolean hasRoom() {
+    if (place == null) {
+      if (reader.held() <= LargeMessages.SMALL_BYTES
+          && !reader.unpacksTo(LargeMessages.ALONE_BYTES)) {
+        return true;
+      }
+      place = largeMessages.ask(wanted(), () -> exchange.eventLoop().execute(this::pump));
+      waitedTicks = 0;
+      heldAtTick = -1;
+      patience = exchange.eventLoop().schedule(this::tick, TICK_SECONDS, TimeUnit.SECONDS);
+    }
+    return place.isGranted();
+  }
+
+  private long wanted() {
+    if (reader.length() >= 0) {
+      return reader.length();
+    }
+    try {
+      return Long.parseLong(exchange.requestHeaders().get("content-length", ""));
+    } catch (NumberFormatException _) {
+      return Long.MAX_VALUE; // not told: as much as there can be
+    }
+  }
+
+  /// Neither waits a call for ever, nor can one that sends nothing keep the room that others wait for.
+  private void tick() {
+    patience = null;
+    if (place == null || sink.isOver()) {
+      return;
+    }
+    if (!place.isGranted()) {
+      if (++waitedTicks >= PATIENCE_TICKS) {
+        sink.refuse(
+            Status.RESOURCE_EXHAUSTED.withDescription(
+                "the memory for large requests was taken by others for "
+                    + PATIENCE_TICKS * TICK_SECONDS
+                    + " s; try again"));
+        return;
+      }
+    } else if (heldAtTick < 0) {
+      heldAtTick = reader.held();
+    } else if (reader.held() - heldAtTick < LEAST_BYTES && largeMessages.isWanted()) {
+      sink.refuse(
+          Status.RESOURCE_EXHAUSTED.withDescription(
+              "this large request was sent too slowly, "
+                  + (reader.held() - heldAtTick)
+                  + " bytes in "
+                  + TICK_SECONDS
+                  + " s, while others waited for its memory"));
+      return;
+    } else {
+      heldAtTick = reader.held();
+    }
+    patience = exchange.eventLoop().schedule(this::tick, TICK_SECONDS, TimeUnit.SECONDS);
+  }
+
   private void step() {
+    if (requested > 0 && !hasRoom()) {
+      return;
+    }
     byte[] message = requested > 0 ? reader.next() : null;
     if (message != null) {
       requested--;

@@ -25,6 +25,9 @@ public enum Compression {
 
   private static final int LEVEL = 1; // the agent shares its processors with the commands it runs
 
+  /// What deflate makes of one byte at the most (RFC 1951: 258 bytes from two bits).
+  private static final long MOST_EXPANSION = 1032;
+
   private final String wireName;
 
   Compression(String wireName) {
@@ -124,6 +127,19 @@ public enum Compression {
           .withDescription("not valid " + wireName + " data: " + e.getMessage())
           .withCause(e)
           .asRuntimeException();
+    }
+  }
+
+  /// Whether the first `length` bytes of `packed` unpack to more than `bytes`; false for what cannot be unpacked.
+  boolean unpacksTo(byte[] packed, int length, int bytes) {
+    if (this == IDENTITY || length * MOST_EXPANSION <= bytes) {
+      return false;
+    }
+    try (InputStream in = unpacker(new ByteArrayInputStream(packed, 0, length))) {
+      in.skipNBytes(bytes);
+      return in.read() >= 0;
+    } catch (IOException _) {
+      return false; // shorter, or broken, which decompress says
     }
   }
 

@@ -92,6 +92,7 @@ public final class EnvelopeReader implements MessageReader {
     int flags = head[0] & 0xff;
     byte[] whole = message;
     message = new byte[0];
+    messageBytes = 0;
     messageLength = -1;
     headBytes = 0;
     if ((flags & ignoredFlag) == 0) {
@@ -121,6 +122,24 @@ public final class EnvelopeReader implements MessageReader {
       return null;
     }
     return next.compressed ? compression.decompress(next.bytes, limit) : next.bytes;
+  }
+
+  @Override
+  public int held() {
+    return messageBytes;
+  }
+
+  @Override
+  public int length() {
+    return messageLength;
+  }
+
+  @Override
+  public boolean unpacksTo(int bytes) {
+    Message next = ready.peek();
+    return next != null
+        && next.compressed
+        && compression.unpacksTo(next.bytes, next.bytes.length, bytes);
   }
 
   @Override

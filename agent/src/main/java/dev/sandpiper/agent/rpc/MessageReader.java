@@ -16,6 +16,15 @@ public interface MessageReader {
   /// The next message, or null if more of the body is needed.
   byte @Nullable [] next();
 
+  /// How much of a message that is not complete is held, in bytes.
+  int held();
+
+  /// How long that message will be; -1 where it does not say.
+  int length();
+
+  /// Whether the next message, which is complete, is compressed and unpacks to more than `bytes`.
+  boolean unpacksTo(int bytes);
+
   /// Whether no byte is left over. Before `end`, a part of a message may still be missing.
   boolean isEmpty();
 }

@@ -79,12 +79,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
     this.exchange = exchange;
     this.method = method;
     this.codec = codec;
-    this.input =
-        new CallInput(
-            exchange,
-            reader,
-            method.descriptor().getType().clientSendsOneMessage(),
-            new Received());
+    this.input = new CallInput(exchange, reader, method, new Received());
     if (deadline == null) {
       context = method.context().withCancellation();
       deadlineTimer = null;
@@ -191,10 +186,14 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
   private void deliver(byte[] bytes) {
     Object message;
     try {
-      message = codec.decode(method, bytes);
+      message = method.largeMessages().decode(bytes.length, () -> codec.decode(method, bytes));
     } catch (StatusRuntimeException e) {
       onLoop(() -> refuse(e.getStatus()));
       return;
+    } finally {
+      if (bytes.length > LargeMessages.SMALL_BYTES) {
+        onLoop(input::decoded);
+      }
     }
     if (!isOver()) {
       listener().onMessage(message);
@@ -322,6 +321,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
 
   private void end(Status status, Metadata trailers) {
     closed = true;
+    input.close();
     method.counts().ended(status.getCode());
     if (deadlineTimer != null) {
       deadlineTimer.cancel(false);
@@ -382,6 +382,7 @@ public abstract class RpcCall extends ServerCall<Object, Object> implements Http
       return;
     }
     cancelled = true;
+    input.close();
     method.counts().ended(Status.Code.CANCELLED);
     dropped();
     if (deadlineTimer != null) {

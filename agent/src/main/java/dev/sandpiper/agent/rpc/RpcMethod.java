@@ -15,16 +15,22 @@ public final class RpcMethod {
   private final ServerCallHandler<Object, Object> handler;
   private final Dispatch dispatch;
   private final Context context;
+  private final LargeMessages largeMessages;
   private final MessageLite requestPrototype;
   private final MethodCounts counts = new MethodCounts();
 
   @SuppressWarnings(
       "unchecked") // nothing looks at the types: messages are told apart by what they are
-  RpcMethod(ServerMethodDefinition<?, ?> definition, Dispatch dispatch, Context context) {
+  RpcMethod(
+      ServerMethodDefinition<?, ?> definition,
+      Dispatch dispatch,
+      Context context,
+      LargeMessages largeMessages) {
     this.descriptor = (MethodDescriptor<Object, Object>) definition.getMethodDescriptor();
     this.handler = (ServerCallHandler<Object, Object>) definition.getServerCallHandler();
     this.dispatch = dispatch;
     this.context = context;
+    this.largeMessages = largeMessages;
     if (descriptor.getRequestMarshaller() instanceof PrototypeMarshaller<Object> marshaller
         && marshaller.getMessagePrototype() instanceof MessageLite prototype) {
       this.requestPrototype = prototype;
@@ -53,6 +59,11 @@ public final class RpcMethod {
   /// What the context of each call is made from.
   Context context() {
     return context;
+  }
+
+  /// The room that all calls share.
+  LargeMessages largeMessages() {
+    return largeMessages;
   }
 
   MethodCounts counts() {

@@ -47,6 +47,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
   private final Codec json = new JsonCodec(this::types);
   private final Context context =
       Context.ROOT.withValue(InternalServer.SERVER_CONTEXT_KEY, new HostedServices(this::services));
+  private final LargeMessages largeMessages;
   private final Object lock = new Object();
   private volatile @Nullable TypeRegistry types;
   private volatile boolean ready;
@@ -57,6 +58,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
 
   public RpcServer(RpcSettings settings, List<WireProtocol> protocols) {
     this.settings = settings;
+    this.largeMessages = new LargeMessages(settings.maxReceiveBytes());
     this.protocols = List.copyOf(protocols);
     for (WireProtocol protocol : protocols) {
       protocol.contentTypes(true).forEach(type -> unaryTypes.put(type, protocol));
@@ -69,7 +71,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
     services.add(service);
     types = null;
     for (ServerMethodDefinition<?, ?> definition : service.getMethods()) {
-      RpcMethod method = new RpcMethod(definition, dispatch, context);
+      RpcMethod method = new RpcMethod(definition, dispatch, context, largeMessages);
       if (methods.putIfAbsent(method.path(), method) != null) {
         throw new IllegalStateException(method.path() + " is hosted already");
       }

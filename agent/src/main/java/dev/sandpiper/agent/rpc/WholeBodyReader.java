@@ -54,6 +54,21 @@ public final class WholeBodyReader implements MessageReader {
   }
 
   @Override
+  public int held() {
+    return taken ? 0 : length;
+  }
+
+  @Override
+  public int length() {
+    return -1;
+  }
+
+  @Override
+  public boolean unpacksTo(int bytes) {
+    return ended && !taken && compression.unpacksTo(body, length, bytes);
+  }
+
+  @Override
   public boolean isEmpty() {
     return taken;
   }

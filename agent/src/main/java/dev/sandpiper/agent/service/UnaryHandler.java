@@ -33,12 +33,14 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
 
       @Override
       public void onHalfClose() {
-        if (request == null) {
+        Q message = request;
+        request = null; // may be large, and the call can outlive it by a client's pace
+        if (message == null) {
           call.close(
               Status.UNIMPLEMENTED.withDescription("the call holds no message"), new Metadata());
           return;
         }
-        method.handle(request, new Reply<>(call));
+        method.handle(message, new Reply<>(call));
       }
     };
   }
