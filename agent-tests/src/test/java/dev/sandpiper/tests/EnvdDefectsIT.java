@@ -33,8 +33,33 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Known defects of envd, each with the better behaviour that stays compatible. What a slow subscriber does is in
-/// [OutputLogIT].
+/// Known defects of envd, each with the better behaviour that stays compatible. The processes' are here; where the others
+/// are, by their numbers in the list of envd's quirks:
+///
+/// | Row | Defect | Test |
+/// |---|---|---|
+/// | 2 | a slow subscriber stalls the others | [OutputLogIT] |
+/// | 12 | files of procfs and sysfs cannot be read | [EnvdFileDefectsIT#virtualFilesAreReadToTheirEnd], `FilesIT` |
+/// | 13 | an upload that breaks leaves half a file | [EnvdFileDefectsIT#anUploadThatBreaksLeavesTheOldFileAndNoDebris], `FilesIT` |
+/// | 14 | files are the agent's to change, whatever the user | `FilesystemIT`: with and without enforcement |
+/// | 15 | Remove of nothing removes the home; `/` is taken | `FilesystemIT.nothingRemovesTheRootOrWhatWasNotNamed` |
+/// | 16 | relative paths ignore the default directory (kept) | [EnvdFileDefectsIT#relativePathsAreBelowTheHomeAndAbsoluteOnesStayAsTheyAre] |
+/// | 17 | broken links and special files have no type (kept) | [EnvdFileDefectsIT#brokenLinksAndSpecialFilesAreListedWithATypeThatIsNone] |
+/// | 18 | a watcher's message has a formatting slip | [EnvdFileDefectsIT#aWatchOfAFileSaysWhatIsWrongAndNoMore] |
+/// | 19 | downloads overwrite `Vary` | [EnvdFileDefectsIT#aDownloadForABrowserVariesByOriginAndByEncoding] |
+/// | 20 | the answer to an upload is typed as text | [EnvdFileDefectsIT#theAnswerToAnUploadIsTypedAsJson] |
+/// | 21 | a recursive watch loses and repeats events | [EnvdFileDefectsIT#aTreeThatAppearsIsReportedWholeAndOnce] |
+/// | 22 | polling watchers grow for ever | [EnvdFileDefectsIT#aPollingWatcherIsBoundedAndGoesOnAfterALoss], [EnvdFileDefectsIT#pollingWatchersAreCountedAndExpire] |
+/// | 23 | one bad directory fails a whole listing | [EnvdFileDefectsIT#aListingGetsPastWhatVanishesAndWhatIsClosed] |
+/// | 27 | `/init` makes it ask for a machine's metadata | [EnvdFileDefectsIT#afterInitNobodyAsksForTheMetadataOfAMachine] |
+/// | 28 | metrics are the machine's | [MetricsIT#aControlGroupsLimitsCountInPlaceOfTheMachines] |
+/// | 29 | whoever comes first may `/init` | [AccessIT#aOneTimeSecretOpensTheFirstInitAndNoOther] |
+/// | 30 | the default user is root until `/init` | [EnvdFileDefectsIT#theDefaultUserCanBeSaidBeforeTheFirstInit] |
+/// | 32 | Move makes directories for nothing, and stays on one file system | [EnvdFileDefectsIT#aMoveOfNothingMakesNothing], `FilesystemIT.movesBetweenFileSystems` |
+/// | 33 | a name that is not UTF-8 fails listing and watch | [EnvdFileDefectsIT#aNameThatIsNotUtf8HidesNothingAndEndsNoWatch] |
+/// | 35 | Compose deletes its own result | [EnvdFileDefectsIT#composeKnowsItsDestinationAmongTheSourcesHoweverItIsSpelled] |
+/// | 36 | a watch goes on after what it watches has gone | [EnvdFileDefectsIT#aWatchEndsWhenItsRootIsRenamed], [EnvdFileDefectsIT#aDirectoryThatWasMovedOutIsNoLongerReported] |
+/// | 38 | an upload to `new/` makes a directory, then fails | [EnvdFileDefectsIT#anUploadToTheNameOfADirectoryMakesNone] |
 final class EnvdDefectsIT {
   @RegisterExtension
   static final Agent AGENT = Agent.with(builder -> builder.flag("--input-stall-limit", "1s"));
