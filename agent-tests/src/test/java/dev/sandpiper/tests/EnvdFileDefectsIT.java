@@ -281,11 +281,10 @@ final class EnvdFileDefectsIT {
       assertThat(lost.detail()).contains("lost");
       Files.createFile(directory.resolve("after-the-loss"));
       await()
-          .untilAsserted(
-              () ->
-                  assertThat(events(agent, watcher))
-                      .extracting(FilesystemEvent::getName)
-                      .contains("after-the-loss"));
+          .untilAsserted(() ->
+              assertThat(events(agent, watcher))
+                  .extracting(FilesystemEvent::getName)
+                  .contains("after-the-loss"));
     }
   }
 
