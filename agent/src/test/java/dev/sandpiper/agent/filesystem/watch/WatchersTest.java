@@ -4,14 +4,18 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.filesystem.FileWork;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -166,6 +170,36 @@ final class WatchersTest {
   }
 
   @Test
+  void withEnforcedRightsAWatchSeesWhatItsUserMayRead() throws Exception {
+    Optional<User> other = users.find("nobody");
+    assumeTrue(users.canSwitch() && other.isPresent(), "needs root and an account called nobody");
+    User nobody = other.orElseThrow();
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path secret = Files.createDirectory(directory.resolve("secret"));
+    Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rwx------"));
+    try (FileWork enforcing = new FileWork(users, true)) {
+      Watches watches = new Watches(WatchSettings.DEFAULT, enforcing, _ -> null);
+      made.add(watches);
+      Watchers watchers = new Watchers(watches);
+      assertThatThrownBy(() -> create(watchers, secret, nobody))
+          .hasMessageContaining("permission denied");
+      String id = create(watchers, directory, nobody);
+      Files.createFile(secret.resolve("hidden"));
+      Files.createDirectories(directory.resolve("open/below"));
+      Files.createFile(directory.resolve("open/below/f"));
+      List<String> told = new ArrayList<>();
+      await()
+          .untilAsserted(() -> {
+            told.addAll(poll(watchers, id));
+            assertThat(told).contains("CREATE open/below/f");
+          });
+      assertThat(told).noneMatch(each -> each.contains("hidden"));
+      watchers.remove(id);
+      await().until(() -> !watches.loop().running());
+    }
+  }
+
+  @Test
   void badPathsSayWhatIsWrong() throws Exception {
     Watchers watchers = new Watchers(watches(1 << 20, 4, Duration.ofHours(1)));
     Path file = Files.createFile(directory.resolve("f"));
@@ -178,6 +212,11 @@ final class WatchersTest {
   }
 
   private String create(Watchers watchers, Path path) throws Exception {
-    return answer(answer -> watchers.create(request(path), answer));
+    return create(watchers, path, users.self());
+  }
+
+  private static String create(Watchers watchers, Path path, User user) throws Exception {
+    WatchRequest request = new WatchRequest(path.toString(), true, false, false, user);
+    return answer(answer -> watchers.create(request, answer));
   }
 }
