@@ -244,9 +244,12 @@ final class Agent implements AutoCloseable {
         .forEach(OwnEnvironment::wipe);
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
-    rpc.add(
-        new FilesystemService(accounts, entries, state.path(), new WatchService(accounts, watches))
-            .bindService(),
+    rpc.addLater(
+        FilesystemGrpc.SERVICE_NAME,
+        () ->
+            new FilesystemService(
+                    accounts, entries, state.path(), new WatchService(accounts, watches))
+                .bindService(),
         Dispatch.EVENT_LOOP);
     rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
     for (BindableService reflection : Reflection.services()) {

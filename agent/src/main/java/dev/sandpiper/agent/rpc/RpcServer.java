@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Finds method and wire format of a request and starts the call. To be set as the router's fallback.
@@ -56,6 +57,12 @@ public final class RpcServer implements HttpHandler, MetricSource {
   @GuardedBy("lock")
   private final ArrayDeque<HttpExchange> waiting = new ArrayDeque<>();
 
+  /// Services that nobody has called yet, by name.
+  @GuardedBy("lock")
+  private final Map<String, Later> later = new HashMap<>();
+
+  private record Later(Supplier<ServerServiceDefinition> service, Dispatch dispatch) {}
+
   public RpcServer(RpcSettings settings, List<WireProtocol> protocols) {
     this.settings = settings;
     this.largeMessages = new LargeMessages(settings.maxReceiveBytes());
@@ -74,6 +81,26 @@ public final class RpcServer implements HttpHandler, MetricSource {
       RpcMethod method = new RpcMethod(definition, dispatch, context, largeMessages);
       if (methods.putIfAbsent(method.path(), method) != null) {
         throw new IllegalStateException(method.path() + " is hosted already");
+      }
+    }
+  }
+
+  /// Adds a service whose classes are not loaded before somebody calls it or asks for reflection. Any thread.
+  ///
+  /// @param name as in paths, such as `grpc.health.v1.Health`
+  /// @param service called once, on an event loop: must not block
+  public void addLater(String name, Supplier<ServerServiceDefinition> service, Dispatch dispatch) {
+    synchronized (lock) {
+      later.put(name, new Later(service, dispatch));
+    }
+  }
+
+  /// Adds the service of that name if it is still to be added. Under the lock, so that nobody else finds it half added.
+  private void addNow(String name) {
+    synchronized (lock) {
+      Later found = later.remove(name);
+      if (found != null) {
+        add(found.service.get(), found.dispatch);
       }
     }
   }
@@ -101,6 +128,11 @@ public final class RpcServer implements HttpHandler, MetricSource {
 
   /// What has been added, for reflection. Any thread.
   public List<ServerServiceDefinition> services() {
+    List<String> names;
+    synchronized (lock) {
+      names = List.copyOf(later.keySet());
+    }
+    names.forEach(this::addNow);
     return List.copyOf(services);
   }
 
@@ -114,7 +146,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
 
   @Override
   public void handle(HttpExchange exchange) {
-    RpcMethod method = methods.get(exchange.path());
+    RpcMethod method = method(exchange.path());
     if (method != null) {
       dispatch(method, exchange);
     } else if (ready) {
@@ -123,6 +155,16 @@ public final class RpcServer implements HttpHandler, MetricSource {
     } else {
       awaitServices(exchange);
     }
+  }
+
+  private @Nullable RpcMethod method(String path) {
+    RpcMethod method = methods.get(path);
+    int end = path.indexOf('/', 1);
+    if (method == null && end > 0) {
+      addNow(path.substring(1, end));
+      method = methods.get(path);
+    }
+    return method;
   }
 
   private void awaitServices(HttpExchange exchange) {

@@ -21,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -171,5 +172,43 @@ final class ConnectTest {
       assertThat(wrongType.status()).isEqualTo(415);
       assertThat(wrongType.headers().get("accept-post")).contains("application/json");
     }
+  }
+
+  @Test
+  void aServiceMayBeMadeByItsFirstCall() throws IOException {
+    AtomicInteger made = new AtomicInteger();
+    engine
+        .rpc()
+        .addLater(
+            "process.Process",
+            () -> {
+              made.incrementAndGet();
+              return new Processes().bindService();
+            },
+            Dispatch.EVENT_LOOP);
+    engine.ready();
+    try (var client = new RawClient(engine.port())) {
+      assertThat(client.send("GET /process HTTP/1.1\nHost: x\n\n").read().status()).isEqualTo(404);
+      assertThat(client.send(post("/process.Other/List", "application/json", new byte[0])).read())
+          .matches(response -> response.status() == 404);
+      assertThat(made).hasValue(0);
+      byte[] request = "{}".getBytes(StandardCharsets.UTF_8);
+      for (int i = 0; i < 2; i++) {
+        client.send(post("/process.Process/List", "application/json", request));
+        assertThat(client.read().status()).isEqualTo(200);
+      }
+      client.send(post("/process.Process/None", "application/json", request));
+      assertThat(client.read().status()).isEqualTo(404);
+    }
+    assertThat(engine.rpc().services()).hasSize(1);
+    assertThat(made).hasValue(1);
+  }
+
+  @Test
+  void reflectionSeesServicesThatNobodyCalled() {
+    engine.rpc().addLater("process.Process", new Processes()::bindService, Dispatch.EVENT_LOOP);
+    assertThat(engine.rpc().services())
+        .extracting(service -> service.getServiceDescriptor().getName())
+        .containsExactly("process.Process");
   }
 }
