@@ -40,7 +40,7 @@ final class AotCache {
     Process running = agent.start();
     try {
       running.getOutputStream().close();
-      drive(running);
+      drive(running, work);
       running.destroy();
       if (!running.waitFor(END.toSeconds(), TimeUnit.SECONDS)) {
         throw new IOException("the agent did not end within " + END);
@@ -60,10 +60,10 @@ final class AotCache {
     }
   }
 
-  private void drive(Process agent) throws IOException {
+  private void drive(Process agent, Path work) throws IOException {
     var train = new Train(port);
     train.awaitHealth(START, agent::isAlive);
-    train.exercise();
+    train.exercise(work);
   }
 
   private List<String> command(Path recorded, Path work) {

@@ -15,6 +15,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -64,7 +65,9 @@ final class Train {
   }
 
   /// Every kind of call that a client makes in its first minute.
-  void exercise() throws IOException {
+  ///
+  /// @param scratch where files may be made
+  void exercise(Path scratch) throws IOException {
     for (int i = 0; i < STARTS; i++) {
       http("GET /health", "text/plain", new byte[0]);
       startJson("{\"process\":{\"cmd\":\"/bin/true\"},\"stdin\":false}");
@@ -83,6 +86,14 @@ final class Train {
       http("POST /filesystem.Filesystem/Stat", "application/json", utf8("{\"path\":\"/etc\"}"));
       http("POST /filesystem.Filesystem/ListDir", "application/json", utf8("{\"path\":\"/etc\"}"));
     }
+    byte[] content = utf8("a small file\n".repeat(20));
+    for (int i = 0; i < STARTS; i++) {
+      String file =
+          " /files?path=" + scratch + "/small/" + i % (STARTS / 2); // new ones, then again
+      http("POST" + file, "application/octet-stream", content);
+      http("GET" + file, "text/plain", new byte[0]);
+    }
+    http("POST /files", "multipart/form-data; boundary=b", form(scratch + "/small/of-a-form"));
     // An error, in each of its two shapes.
     http(
         "POST /process.Process/SendSignal",
@@ -95,6 +106,12 @@ final class Train {
     grpc("/grpc.health.v1.Health/Check", new byte[0]);
     grpc("/process.Process/Start", request("/bin/sh", "-c", "echo over grpc").toByteArray());
     grpc("/process.Process/List", new byte[0]);
+  }
+
+  private static byte[] form(String path) {
+    return utf8(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"%s\"\r\n\r\ntext\r\n--b--\r\n"
+            .formatted(path));
   }
 
   private void startJson(String message) throws IOException {

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 ///   without being asked, it only may not read the answer.
 /// - `Sec-Fetch-Site`, if there is one, must not tell of another site: the same for requests without `Origin`.
 ///
-/// Requests without `Host` (HTTP/1.0) pass: no browser makes such.
+/// Requests without `Host` (HTTP/1.0) pass: no browser makes such. So does `GET /health`, which tells nothing and is asked
+/// by probes under whatever name they have for this machine.
 public final class HostFilter implements HttpFilter {
   private static final int SHOWN_CHARS = 100;
 
@@ -38,12 +39,16 @@ public final class HostFilter implements HttpFilter {
 
   @Override
   public void filter(HttpExchange exchange, HttpHandler next) {
-    String problem = token.isSet() ? null : problem(exchange.requestHeaders());
+    String problem = token.isSet() || isProbe(exchange) ? null : problem(exchange.requestHeaders());
     if (problem == null) {
       next.handle(exchange);
     } else {
       refusal.refuse(exchange, 403, problem);
     }
+  }
+
+  private static boolean isProbe(HttpExchange exchange) {
+    return exchange.method().equals("GET") && exchange.path().equals("/health");
   }
 
   private @Nullable String problem(Headers headers) {
