@@ -260,11 +260,14 @@ final class FiltersTest {
       })
   void rebindingReachesNothing(String host) throws IOException {
     start(AccessToken.open(), false, "agent.internal");
-    for (String path : List.of("GET /envs", "GET /health", "POST /init", "OPTIONS /envs")) {
+    for (String path : List.of("GET /envs", "POST /health", "POST /init", "OPTIONS /envs")) {
       var answer = ask(path + " HTTP/1.1", "Host: " + host);
       assertThat(answer.status()).isEqualTo(403);
       assertThat(answer.text()).contains("\"code\":403", "--allowed-host");
     }
+    assertThat(ask("GET /health HTTP/1.1", "Host: " + host).status())
+        .as("probes have names of their own")
+        .isEqualTo(200);
   }
 
   @Test
