@@ -63,6 +63,10 @@ public final class FileWork implements AutoCloseable {
   @GuardedBy("lock")
   private final List<Worker> workers = new ArrayList<>();
 
+  /// Whether [#relieve] runs.
+  @GuardedBy("lock")
+  private boolean relieving;
+
   @GuardedBy("lock")
   private boolean closed;
 
@@ -110,6 +114,7 @@ public final class FileWork implements AutoCloseable {
   private @Nullable FileFailure accept(Work<?> work) {
     Worker free;
     Worker started = null;
+    boolean relieve = false;
     synchronized (lock) {
       if (closed) {
         return stopping();
@@ -126,6 +131,8 @@ public final class FileWork implements AutoCloseable {
               "too many file operations at once: " + WAITING + " are waiting already");
         }
         waiting.add(work);
+        relieve = !relieving;
+        relieving = true;
       } else {
         waiting.add(work); // behind those that wait, if the new thread replaces a stuck one
         started = new Worker(waiting.remove());
@@ -136,8 +143,31 @@ public final class FileWork implements AutoCloseable {
       LockSupport.unpark(free.thread);
     } else if (started != null) {
       started.thread.start();
+    } else if (relieve) {
+      Thread.ofPlatform().name("files-relief").daemon().stackSize(STACK_BYTES).start(this::relieve);
     }
     return null;
+  }
+
+  /// While tasks wait, looks once a second whether a stuck thread is to be replaced: nobody else may come who would.
+  private void relieve() {
+    while (true) {
+      LockSupport.parkNanos(this, STUCK_NANOS);
+      Worker started = null;
+      synchronized (lock) {
+        if (waiting.isEmpty() || closed) {
+          relieving = false;
+          return;
+        }
+        if (mayStart()) {
+          started = new Worker(waiting.remove());
+          workers.add(started);
+        }
+      }
+      if (started != null) {
+        started.thread.start();
+      }
+    }
   }
 
   private static FileFailure stopping() {

@@ -44,9 +44,11 @@ final class FileHandler<Q> implements ServerCallHandler<Q, Object> {
       public void onHalfClose() {
         Status refusal;
         try {
-          if (request != null) {
+          Q message = request;
+          request = null; // may be large, and the call can outlive it by a client's pace
+          if (message != null) {
             User user = accounts.user(Calls.userName(call));
-            method.handle(request, new FileCall(call, headers, accounts, work, user));
+            method.handle(message, new FileCall(call, headers, accounts, work, user));
             return;
           }
           refusal = Status.UNIMPLEMENTED.withDescription("the call holds no message");
