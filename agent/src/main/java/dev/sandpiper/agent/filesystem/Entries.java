@@ -9,14 +9,16 @@ import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.Posix;
+import org.jspecify.annotations.Nullable;
 
 /// Operations on the sandbox's files (E2B contract, sections 4.4 to 4.9). Paths are absolute and not cleaned, as
-/// `Accounts.resolve` gives them. Every method blocks and belongs on a thread of [FileWork], under the user for whom it
-/// is. Messages are those of the contract.
+/// `Accounts.resolve` gives them. Every method that does not say otherwise blocks and belongs on a thread of [FileWork], under
+/// the user for whom it is. Messages are those of the contract.
 public final class Entries {
   private final Users users;
   private final FileWork work;
   private final Directories directories;
+  private final CachedFiles cached = new CachedFiles();
 
   public Entries(Users users, FileWork work) {
     this.users = users;
@@ -41,6 +43,26 @@ public final class Entries {
       throw Failing.internal(status.error(), "lstat", path).with("error getting file info: ");
     }
     return new EntryReader(users).read(Fcntl.AT_FDCWD, path, baseName(path), path, status);
+  }
+
+  /// The same, answered on the calling thread; null where that could make it wait, or where more is to be found out: then
+  /// it is [#stat] that tells. Never blocks.
+  public @Nullable Entry statCached(String path, User user) {
+    if (work.switches(user)) {
+      return null;
+    }
+    int fd = cached.open(path, Fcntl.O_PATH | Fcntl.O_NOFOLLOW | Fcntl.O_CLOEXEC);
+    if (fd < 0) {
+      return null;
+    }
+    try {
+      FileStatus status = Posix.status(fd);
+      return status == null || !(status.isRegular() || status.isDirectory())
+          ? null
+          : new EntryReader(users).read(fd, baseName(path), path, status);
+    } finally {
+      Posix.close(fd);
+    }
   }
 
   private static String baseName(String path) {

@@ -56,6 +56,23 @@ final class EntryReader {
         Metadata.read(path));
   }
 
+  /// The entry of an open file that is no link; its metadata is read from the file itself.
+  Entry read(int fd, String shownName, String path, FileStatus status) {
+    return new Entry(
+        shownName,
+        type(status),
+        path,
+        status.size(),
+        status.permissions() & PERMISSIONS,
+        ModeText.of(status),
+        users.userName(status.uid()),
+        users.groupName(status.gid()),
+        status.modifiedSecond(),
+        status.modifiedNano(),
+        Optional.empty(),
+        Metadata.read("/proc/self/fd/" + fd));
+  }
+
   private static Entry.Type type(FileStatus status) {
     return status.isRegular()
         ? Entry.Type.FILE

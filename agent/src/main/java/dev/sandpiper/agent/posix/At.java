@@ -12,6 +12,11 @@ import org.jspecify.annotations.Nullable;
 /// {@link Fcntl#O_NOFOLLOW}: then no link that appears meanwhile leads anywhere. Results are the kernel's, as in
 /// {@link Posix}.
 public final class At {
+  private static final long RESOLVE_NO_XDEV = 0x01;
+  private static final long RESOLVE_NO_MAGICLINKS = 0x02;
+  private static final long RESOLVE_CACHED = 0x20;
+  private static final int OPEN_HOW_BYTES = 24;
+
   private At() {}
 
   /// openat(2).
@@ -21,6 +26,24 @@ public final class At {
     return Scratch.isError(address)
         ? (int) address
         : (int) Kernel.syscall(scratch, Abi.OPENAT, dir, address, flags, mode, 0, 0);
+  }
+
+  /// openat2(2) of an absolute path, without ever waiting for a disk or a network: only what lies on the root file system
+  /// and whose every step is in the kernel's cache; no path through `/proc/PID/fd`. `-EAGAIN` for what is not in the
+  /// cache, `-EXDEV` for what lies elsewhere, `-ENOSYS` before Linux 5.6 and `-EINVAL` before 5.12.
+  public static int openCached(String path, int flags) {
+    Scratch scratch = Scratch.mine();
+    long address = scratch.path(path);
+    if (Scratch.isError(address)) {
+      return (int) address;
+    }
+    MemorySegment how = scratch.struct; // struct open_how
+    how.set(JAVA_LONG, 0, flags);
+    how.set(JAVA_LONG, 8, 0);
+    how.set(JAVA_LONG, 16, RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED);
+    return (int)
+        Kernel.syscall(
+            scratch, Abi.OPENAT2, Fcntl.AT_FDCWD, address, how.address(), OPEN_HOW_BYTES, 0, 0);
   }
 
   /// fstatat(2); flags such as {@link Fcntl#AT_SYMLINK_NOFOLLOW}. {@link FileStatus#error} says why there is none.

@@ -20,7 +20,7 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 
 /// `filesystem.Filesystem`, E2B's wire contract (section 4 of the contract), on our files. Requests are read on their
-/// event loop; whatever touches a file is a task of `FileWork`.
+/// event loop; whatever touches a file is a task of `FileWork`, but for a look at what the kernel has in its cache.
 public final class FilesystemService implements BindableService {
   private static final int ENTRY_BYTES = 512;
 
@@ -68,7 +68,12 @@ public final class FilesystemService implements BindableService {
 
   private void stat(StatRequest request, FileCall call) throws BadPathException {
     String path = call.resolve(request.getPath());
-    answerEntry(call, () -> entries.stat(path));
+    Entry known = entries.statCached(path, call.user());
+    if (known != null) {
+      call.ok(encoded(call, known));
+    } else {
+      answerEntry(call, () -> entries.stat(path));
+    }
   }
 
   private void makeDir(MakeDirRequest request, FileCall call) throws BadPathException {
@@ -88,13 +93,13 @@ public final class FilesystemService implements BindableService {
 
   /// The answers of these three differ in name only.
   private static void answerEntry(FileCall call, EntryTask task) {
-    call.submit(
-        () -> {
-          ByteBuilder bytes = new ByteBuilder(ENTRY_BYTES);
-          call.wire().single(task.run(), bytes);
-          return EncodedMessage.inMemory(bytes.array(), bytes.length());
-        },
-        call::ok);
+    call.submit(() -> encoded(call, task.run()), call::ok);
+  }
+
+  private static EncodedMessage encoded(FileCall call, Entry entry) {
+    ByteBuilder bytes = new ByteBuilder(ENTRY_BYTES);
+    call.wire().single(entry, bytes);
+    return EncodedMessage.inMemory(bytes.array(), bytes.length());
   }
 
   private void remove(RemoveRequest request, FileCall call) throws BadPathException {
