@@ -21,6 +21,7 @@ import dev.sandpiper.tests.harness.RpcException;
 import dev.sandpiper.tests.harness.Scrape;
 import dev.sandpiper.tests.harness.Shell;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -275,6 +276,51 @@ final class MetricsIT {
                     + after.value("sandpiper_output_kept_bytes"))
             .isEqualTo((double) numbers.bytes());
       }
+    }
+  }
+
+  private static HttpConnection.Reply post(
+      AgentProcess agent, String path, String type, byte[] body) {
+    try (HttpConnection connection = agent.http()) {
+      return connection.send("POST", path, Map.of("Content-Type", type), body).reply();
+    }
+  }
+
+  private static Json filesystem(AgentProcess agent, String method, String request) {
+    return post(
+            agent,
+            "/filesystem.Filesystem/" + method,
+            "application/json",
+            request.getBytes(StandardCharsets.UTF_8))
+        .json();
+  }
+
+  @Test
+  void filesAndWatchesAreCounted(@TempDir Path directory) {
+    try (AgentProcess agent = AgentProcess.start()) {
+      String watcher =
+          filesystem(agent, "CreateWatcher", "{\"path\":\"" + directory + "\"}")
+              .string("watcherId");
+      for (int bytes : new int[] {5, 300_000}) {
+        String file = "/files?path=" + directory + "/f" + bytes;
+        assertThat(post(agent, file, "application/octet-stream", new byte[bytes]).status())
+            .isEqualTo(200);
+        try (HttpConnection connection = agent.http()) {
+          assertThat(connection.send("GET", file, Map.of(), new byte[0]).reply().body().size())
+              .isEqualTo(bytes);
+        }
+      }
+      await("both are told")
+          .until(() -> Scrape.of(agent).value("sandpiper_watch_events_total") >= 2);
+      Scrape after = Scrape.of(agent);
+      assertThat(after.value("sandpiper_watchers")).isEqualTo(1);
+      assertThat(after.value("sandpiper_watch_overflows_total")).isZero();
+      assertThat(after.value("sandpiper_file_uploads_total")).isEqualTo(2);
+      assertThat(after.value("sandpiper_file_uploaded_bytes_total")).isEqualTo(300_005);
+      assertThat(after.value("sandpiper_file_downloads_total")).isEqualTo(2);
+      assertThat(after.value("sandpiper_file_downloaded_bytes_total")).isEqualTo(300_005);
+      var _ = filesystem(agent, "RemoveWatcher", "{\"watcherId\":\"" + watcher + "\"}");
+      await("it is let go").until(() -> Scrape.of(agent).value("sandpiper_watchers") == 0);
     }
   }
 

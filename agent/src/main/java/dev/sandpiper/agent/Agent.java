@@ -190,7 +190,8 @@ final class Agent implements AutoCloseable {
             new SignedUrls(access.token()),
             files,
             uploads,
-            filesystem.uploadIdleLimit()));
+            filesystem.uploadIdleLimit(),
+            counters));
     ComposeRoute.register(router, accounts, files, uploads);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
@@ -221,7 +222,7 @@ final class Agent implements AutoCloseable {
     stops.push(notes::close);
     stops.push(files::close);
     Entries entries = new Entries(users, files);
-    Watches watches = new Watches(WatchSettings.from(settings), files, entries);
+    Watches watches = new Watches(WatchSettings.from(settings), files, entries, counters);
     stops.push(watches::close);
     ProcessIds ids = new ProcessIds(clock);
     Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);

@@ -8,6 +8,7 @@ import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.rest.DownloadPlan.Body;
+import dev.sandpiper.agent.telemetry.Counters;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -25,9 +26,11 @@ final class Download implements HttpExchange.Listener {
   private final FileWork work;
   private final User user;
   private final String path;
+  private final Counters counters;
   private HttpExchange.@Nullable Listener sender;
 
-  Download(HttpExchange exchange, FileWork work, User user, String path) {
+  Download(HttpExchange exchange, FileWork work, User user, String path, Counters counters) {
+    this.counters = counters;
     this.exchange = exchange;
     this.work = work;
     this.user = user;
@@ -140,17 +143,20 @@ final class Download implements HttpExchange.Listener {
         exchange.end();
       }
       case Body.Buffered _ -> {
+        counters.fileDownloaded(buffer.readableBytes());
         exchange.write(buffer);
         exchange.end();
       }
       case Body.Parts parts -> {
         buffer.release();
-        FileParts started = new FileParts(exchange, work, user, opened(file), parts);
+        FileParts started =
+            new FileParts(exchange, work, user, opened(file), parts, counters::fileDownloaded);
         sender = started;
         started.start();
       }
       case Body.Stream stream -> {
-        FileStream started = new FileStream(exchange, work, user, stream.filler());
+        FileStream started =
+            new FileStream(exchange, work, user, stream.filler(), counters::fileDownloaded);
         sender = started;
         started.start(buffer, stream.begun());
       }

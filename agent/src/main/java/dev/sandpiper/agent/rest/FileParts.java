@@ -14,6 +14,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 
 /// Sends parts of a file window by window. A thread for files brings a window into the page cache, then the event loop
 /// sends it from there, so that it never waits for a disk; the next one is fetched meanwhile. Memory: none of ours.
@@ -30,14 +31,23 @@ final class FileParts implements HttpExchange.Listener {
   private final User user;
   private final FileSource file;
   private final List<Part> windows;
+  private final LongConsumer sentWhole;
   private final String behind;
   private int next;
   private int inFlight;
   private boolean fetching;
   private boolean ended;
   private boolean aborted;
+  private boolean counted;
 
-  FileParts(HttpExchange exchange, FileWork work, User user, FileSource file, Body.Parts parts) {
+  FileParts(
+      HttpExchange exchange,
+      FileWork work,
+      User user,
+      FileSource file,
+      Body.Parts parts,
+      LongConsumer sentWhole) {
+    this.sentWhole = sentWhole;
     this.exchange = exchange;
     this.work = work;
     this.user = user;
@@ -148,6 +158,10 @@ final class FileParts implements HttpExchange.Listener {
 
   private void closeWhenUnused() {
     if (inFlight == 0 && !fetching) {
+      if (ended && !aborted && !counted) {
+        counted = true;
+        sentWhole.accept(windows.stream().mapToLong(Part::length).sum());
+      }
       file.close();
     }
   }

@@ -9,6 +9,7 @@ import dev.sandpiper.agent.http.HttpExchange;
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 
 /// Sends a file up to its end, wherever that is, packed or as it is: a thread for files fills a buffer, the event loop sends
 /// it, and asks for the next when the client takes more. So one buffer is in the making, and what waits to be sent is
@@ -25,13 +26,17 @@ final class FileStream implements HttpExchange.Listener {
   private final FileWork work;
   private final User user;
   private final FileFiller filler;
+  private final LongConsumer sentWhole;
 
   // The event loop's.
   private boolean filling;
   private boolean ended;
   private long retries;
+  private long bytes;
 
-  FileStream(HttpExchange exchange, FileWork work, User user, FileFiller filler) {
+  FileStream(
+      HttpExchange exchange, FileWork work, User user, FileFiller filler, LongConsumer sentWhole) {
+    this.sentWhole = sentWhole;
     this.exchange = exchange;
     this.work = work;
     this.user = user;
@@ -85,6 +90,7 @@ final class FileStream implements HttpExchange.Listener {
       return;
     }
     retries = buffer.isReadable() ? 0 : retries + 1;
+    bytes += buffer.readableBytes();
     exchange.write(buffer);
     switch (step) {
       case MORE -> fill();
@@ -99,6 +105,7 @@ final class FileStream implements HttpExchange.Listener {
       case END -> {
         close();
         exchange.end();
+        sentWhole.accept(bytes);
       }
     }
   }

@@ -11,6 +11,7 @@ import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.http.Responses;
 import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.rest.UploadBody.Order;
+import dev.sandpiper.agent.telemetry.Counters;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -25,12 +26,14 @@ public final class FilesRoutes {
   /// What the routes use.
   ///
   /// @param uploadIdleLimit how long nothing of a body may come before its upload is given up
+  /// @param counters of files that came or went whole
   public record Parts(
       Accounts accounts,
       SignedUrls signatures,
       FileWork work,
       Uploads uploads,
-      Duration uploadIdleLimit) {}
+      Duration uploadIdleLimit,
+      Counters counters) {}
 
   private final Parts parts;
 
@@ -64,7 +67,7 @@ public final class FilesRoutes {
     FilesRequest request = FilesRequest.read(exchange, parts.signatures, SignedUrls.READ);
     User user = FilesRequest.user(parts.accounts, request.username());
     String path = FilesRequest.resolve(parts.accounts, request.path().orElse(""), user);
-    new Download(exchange, parts.work, user, path).start();
+    new Download(exchange, parts.work, user, path, parts.counters).start();
   }
 
   private void upload(HttpExchange exchange) throws Refusal, BadQueryException {
@@ -83,7 +86,7 @@ public final class FilesRoutes {
             metadata,
             headers.get("content-length"));
     UploadBody body = new UploadBody(order, boundary, gzip);
-    new UploadCall(exchange, parts.work, user, body, parts.uploadIdleLimit).start();
+    new UploadCall(exchange, parts.work, user, body, parts.uploadIdleLimit, parts.counters).start();
   }
 
   private static boolean isGzip(Headers headers) throws Refusal {

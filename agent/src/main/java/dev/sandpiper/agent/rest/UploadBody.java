@@ -30,7 +30,7 @@ final class UploadBody {
       @Nullable String contentLength) {}
 
   /// One file that was written.
-  record Written(String path, Map<String, String> metadata) {}
+  record Written(String path, Map<String, String> metadata, long bytes) {}
 
   private final Order order;
   private final @Nullable MultipartParser<FailedException> parts;
@@ -176,7 +176,8 @@ final class UploadBody {
   private void finish() throws FailedException {
     try {
       if (current != null) {
-        written.add(new Written(currentPath, current.finish()));
+        Map<String, String> metadata = current.finish();
+        written.add(new Written(currentPath, metadata, current.written()));
         current = null;
       }
     } catch (FileFailure failure) {

@@ -9,6 +9,7 @@ import dev.sandpiper.agent.filesystem.FileWork;
 import dev.sandpiper.agent.http.Headers;
 import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.rest.UploadBody.Written;
+import dev.sandpiper.agent.telemetry.Counters;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -32,6 +33,7 @@ final class UploadCall implements HttpExchange.Listener {
   private static final Duration RETRY = Duration.ofMillis(10);
 
   private final HttpExchange exchange;
+  private final Counters counters;
   private final FileWork work;
   private final User user;
   private final UploadBody body;
@@ -81,7 +83,14 @@ final class UploadCall implements HttpExchange.Listener {
     record Refused(Refusal refusal) implements Step {}
   }
 
-  UploadCall(HttpExchange exchange, FileWork work, User user, UploadBody body, Duration idleLimit) {
+  UploadCall(
+      HttpExchange exchange,
+      FileWork work,
+      User user,
+      UploadBody body,
+      Duration idleLimit,
+      Counters counters) {
+    this.counters = counters;
     this.exchange = exchange;
     this.work = work;
     this.user = user;
@@ -267,6 +276,7 @@ final class UploadCall implements HttpExchange.Listener {
       for (Written file : files) {
         json.append(json.length() > 1 ? "," : "");
         UploadAnswers.append(json, file.path(), file.metadata());
+        counters.fileUploaded(file.bytes());
       }
       exchange.respond(
           200,

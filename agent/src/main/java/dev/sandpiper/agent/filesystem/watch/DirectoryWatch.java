@@ -1,6 +1,7 @@
 package dev.sandpiper.agent.filesystem.watch;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sandpiper.agent.telemetry.Counters;
 import org.jspecify.annotations.Nullable;
 
 /// A caller's end of a watch: its events, in order, and why no more will come.
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// so, and what waits can still be taken. Thread-safe.
 public final class DirectoryWatch implements Sink, AutoCloseable {
   private final long limit;
+  private final Counters counters;
   private final Object lock = new Object();
 
   @GuardedBy("lock")
@@ -28,7 +30,8 @@ public final class DirectoryWatch implements Sink, AutoCloseable {
 
   private volatile boolean closed;
 
-  DirectoryWatch(long limit) {
+  DirectoryWatch(long limit, Counters counters) {
+    this.counters = counters;
     this.limit = limit;
     events = new EventQueue(limit);
   }
@@ -78,7 +81,10 @@ public final class DirectoryWatch implements Sink, AutoCloseable {
       if (failure != null || closed) {
         return;
       }
-      if (!events.add(event)) {
+      if (events.add(event)) {
+        counters.watchEvents(1);
+      } else {
+        counters.watchOverflow();
         failure =
             new WatchFailure(
                 WatchFailure.Kind.LOST,
@@ -102,6 +108,9 @@ public final class DirectoryWatch implements Sink, AutoCloseable {
     synchronized (lock) {
       if (failure == null) {
         failure = reason;
+        if (reason.kind() == WatchFailure.Kind.LOST) {
+          counters.watchOverflow();
+        }
       }
       if (waiting) {
         waiting = false;

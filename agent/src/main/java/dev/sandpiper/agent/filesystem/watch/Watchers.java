@@ -195,7 +195,7 @@ public final class Watchers {
 
           @Override
           public void failed(WatchFailure again) {
-            DirectoryWatch dead = new DirectoryWatch(settings.bufferBytes());
+            DirectoryWatch dead = watches.newWatch();
             dead.fail(again);
             replace(id, watcher, dead);
             answer.failed(

@@ -12,6 +12,7 @@ import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.FileSystemStatus;
 import dev.sandpiper.agent.posix.InotifyReader;
 import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.telemetry.Counters;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -24,6 +25,7 @@ public final class Watches implements AutoCloseable {
   private final FileWork work;
   private final Function<String, @Nullable Entry> entries;
   private final Budget budget;
+  private final Counters counters;
   private final WatchLoop loop = new WatchLoop();
 
   @GuardedBy("open")
@@ -32,8 +34,8 @@ public final class Watches implements AutoCloseable {
   private volatile boolean closed;
 
   /// Nothing is started yet.
-  public Watches(WatchSettings settings, FileWork work, Entries entries) {
-    this(settings, work, path -> found(entries, path));
+  public Watches(WatchSettings settings, FileWork work, Entries entries, Counters counters) {
+    this(settings, work, path -> found(entries, path), counters);
   }
 
   private static @Nullable Entry found(Entries entries, String path) {
@@ -46,11 +48,21 @@ public final class Watches implements AutoCloseable {
 
   /// The same with another way to look up what is at an absolute path, null where nothing is. It is called on threads that
   /// may block, with the rights of the watch's user where those are enforced.
-  Watches(WatchSettings settings, FileWork work, Function<String, @Nullable Entry> entries) {
+  Watches(
+      WatchSettings settings,
+      FileWork work,
+      Function<String, @Nullable Entry> entries,
+      Counters counters) {
+    this.counters = counters;
     this.settings = settings;
     this.work = work;
     this.entries = entries;
     this.budget = new Budget(settings.directories());
+  }
+
+  /// A watch that is not of any directory yet.
+  DirectoryWatch newWatch() {
+    return new DirectoryWatch(settings.bufferBytes(), counters);
   }
 
   WatchSettings settings() {
@@ -74,7 +86,7 @@ public final class Watches implements AutoCloseable {
   ///
   /// @param begun told once, on another thread; not if the watch was closed before
   public DirectoryWatch open(WatchRequest request, Begun begun) {
-    DirectoryWatch handle = new DirectoryWatch(settings.bufferBytes());
+    DirectoryWatch handle = newWatch();
     work.submit(
         request.user(),
         () -> attempt(request, handle),
@@ -117,6 +129,7 @@ public final class Watches implements AutoCloseable {
     synchronized (open) {
       open.add(handle);
     }
+    counters.watcherStarted();
     loop.add(
         tree,
         handle,
@@ -130,8 +143,12 @@ public final class Watches implements AutoCloseable {
   }
 
   private void forget(DirectoryWatch handle) {
+    boolean was;
     synchronized (open) {
-      open.remove(handle);
+      was = open.remove(handle);
+    }
+    if (was) {
+      counters.watcherEnded();
     }
   }
 

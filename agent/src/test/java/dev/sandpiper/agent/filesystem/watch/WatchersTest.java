@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.filesystem.FileWork;
+import dev.sandpiper.agent.telemetry.Counters;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -38,7 +39,8 @@ final class WatchersTest {
 
   private Watches watches(long buffer, int watchers, Duration expiry) {
     Watches watches =
-        new Watches(new WatchSettings(buffer, 1000, watchers, expiry), work, _ -> null);
+        new Watches(
+            new WatchSettings(buffer, 1000, watchers, expiry), work, _ -> null, new Counters());
     made.add(watches);
     return watches;
   }
@@ -178,7 +180,7 @@ final class WatchersTest {
     Path secret = Files.createDirectory(directory.resolve("secret"));
     Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rwx------"));
     try (FileWork enforcing = new FileWork(users, true)) {
-      Watches watches = new Watches(WatchSettings.DEFAULT, enforcing, _ -> null);
+      Watches watches = new Watches(WatchSettings.DEFAULT, enforcing, _ -> null, new Counters());
       made.add(watches);
       Watchers watchers = new Watchers(watches);
       assertThatThrownBy(() -> create(watchers, secret, nobody))
