@@ -63,7 +63,8 @@ public final class FilesystemService implements BindableService {
       MethodDescriptor<Q, ?> method,
       FileHandler.Method<Q> handler) {
     service.addMethod(
-        (MethodDescriptor<Q, Object>) method, new FileHandler<>(accounts, entries.work(), handler));
+        (MethodDescriptor<Q, Object>) method,
+        new UnaryHandler<>(new FileHandler<>(accounts, entries.work(), handler)));
   }
 
   private void stat(StatRequest request, FileCall call) throws BadPathException {

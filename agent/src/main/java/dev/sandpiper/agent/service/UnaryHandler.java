@@ -14,9 +14,19 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
     void handle(Q request, Reply<A> reply);
   }
 
-  private final Method<Q, A> method;
+  /// The same for a method that answers on the call itself.
+  @FunctionalInterface
+  interface CallMethod<Q, A> {
+    void handle(Q request, ServerCall<Q, A> call, Metadata headers);
+  }
+
+  private final CallMethod<Q, A> method;
 
   UnaryHandler(Method<Q, A> method) {
+    this((CallMethod<Q, A>) (request, call, _) -> method.handle(request, new Reply<>(call)));
+  }
+
+  UnaryHandler(CallMethod<Q, A> method) {
     this.method = method;
   }
 
@@ -40,7 +50,7 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
               Status.UNIMPLEMENTED.withDescription("the call holds no message"), new Metadata());
           return;
         }
-        method.handle(message, new Reply<>(call));
+        method.handle(message, call, headers);
       }
     };
   }
