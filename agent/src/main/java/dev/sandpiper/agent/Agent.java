@@ -27,7 +27,6 @@ import dev.sandpiper.agent.http.HttpSettings;
 import dev.sandpiper.agent.http.ListenSettings;
 import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.journal.Journal;
-import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
@@ -35,7 +34,6 @@ import dev.sandpiper.agent.machine.TrustStore;
 import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
-import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
 import dev.sandpiper.agent.posix.OwnEnvironment;
 import dev.sandpiper.agent.process.ProcessIds;
@@ -76,8 +74,6 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.EnumMap;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -216,8 +212,6 @@ final class Agent implements AutoCloseable {
     OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
     stops.push(store::close);
     metrics.add(store);
-    store.onEvicted(processId -> forget(journal, processId));
-    recover(journal, store);
     notes.open(filesystem.enforceUserPermissions());
     stops.push(notes::close);
     stops.push(files::close);
@@ -237,6 +231,7 @@ final class Agent implements AutoCloseable {
             System.getenv(),
             OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));
+    processes.recover(journal.entries());
     stops.push(processes::stop);
     metrics.add(processes.metrics());
     // Read by now; commands of the same user could find them in /proc.
@@ -279,49 +274,6 @@ final class Agent implements AutoCloseable {
   @SuppressWarnings("SystemOut") // standard error is the one place left for it
   private static void lastWords(String words) {
     System.err.println(words);
-  }
-
-  /// Opens what an earlier agent left. Its processes that still run are not taken over; it is said which ones.
-  private static void recover(Journal journal, OutputStore store) {
-    Map<String, JournalEntry.Started> unended = new HashMap<>();
-    for (JournalEntry entry : journal.entries()) {
-      switch (entry) {
-        case JournalEntry.Started started -> unended.put(started.processId(), started);
-        case JournalEntry.Ended end -> {
-          unended.remove(end.processId());
-          store.recover(end.processId(), bytes(end), end.index().toArray());
-        }
-        case JournalEntry.Deleted deleted -> unended.remove(deleted.processId());
-        case JournalEntry.EmitterPosition _ -> {}
-      }
-    }
-    store.recoverRest();
-    for (JournalEntry.Started lost : unended.values()) {
-      LOG.warn(
-          "process {} (pid {}) of an earlier agent had no end when that agent stopped; its output up to then is kept",
-          lost.processId(),
-          lost.pid());
-    }
-  }
-
-  /// A finished process whose output had to go: the journal need not remember it either.
-  private static void forget(Journal journal, String processId) {
-    try {
-      journal.append(new JournalEntry.Deleted(processId));
-    } catch (IOException failure) {
-      LOG.warn("process {} is not forgotten in the journal", processId, failure);
-    }
-  }
-
-  private static Map<StreamName, Long> bytes(JournalEntry.Ended end) {
-    Map<StreamName, Long> bytes = new EnumMap<>(StreamName.class);
-    for (StreamName stream : StreamName.values()) {
-      Long count = end.streamBytes().get(stream.text());
-      if (count != null) {
-        bytes.put(stream, count);
-      }
-    }
-    return bytes;
   }
 
   /// Stops everything, the last thing started first: commands with their grace, then the connections, then the records.

@@ -24,10 +24,10 @@ final class RecordingListener implements ProcessListener {
         new ProcessFacts(
             process.processId(),
             process.pid(),
-            process.spec().tag().orElse(null),
-            arguments ? process.spec().commandLine() : process.spec().cmd(),
+            process.tag().orElse(null),
+            arguments ? process.commandLine() : process.cmd(),
             process.userName(),
-            process.spec().timeLimit().orElse(null),
+            process.timeLimit().orElse(null),
             process.startedAt()),
         process.terminal() ? null : process.log());
   }

@@ -5,6 +5,7 @@ import dev.sandpiper.agent.journal.JournalEntry.EmitterPosition;
 import dev.sandpiper.agent.journal.JournalEntry.EndKind;
 import dev.sandpiper.agent.journal.JournalEntry.Ended;
 import dev.sandpiper.agent.journal.JournalEntry.Started;
+import dev.sandpiper.agent.journal.JournalEntry.Used;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
@@ -58,6 +59,9 @@ final class EntryCodec {
         out.number(11, started.timeLimitMillis());
         out.number(12, started.startedAtMicros());
         out.textMap(13, started.facts());
+        out.text(14, started.key());
+        out.bytes(15, started.fingerprint());
+        out.number(16, started.ephemeral() ? 1 : 0);
       }
       case Ended ended -> {
         out.kind(ENDED);
@@ -69,6 +73,13 @@ final class EntryCodec {
         out.number(6, ended.endedAtMicros());
         out.numberMap(7, ended.streamBytes());
         out.bytes(8, ended.index());
+        Used used = ended.used();
+        if (used != null) {
+          out.number(9, used.userMicros());
+          out.number(10, used.systemMicros());
+          out.number(11, used.peakKib());
+        }
+        out.text(12, ended.lost());
       }
       case Deleted deleted -> {
         out.kind(DELETED);
@@ -104,7 +115,10 @@ final class EntryCodec {
               in.number(10) != 0,
               in.number(11),
               in.number(12),
-              in.textMap(13));
+              in.textMap(13),
+              in.textOrNull(14),
+              in.bytes(15),
+              in.number(16) != 0);
       case ENDED ->
           new Ended(
               in.text(PROCESS_ID),
@@ -114,12 +128,20 @@ final class EntryCodec {
               in.text(5),
               in.number(6),
               in.numberMap(7),
-              in.bytes(8));
+              in.bytes(8),
+              used(in),
+              in.textOrNull(12));
       case DELETED -> new Deleted(in.text(PROCESS_ID));
       case EMITTER_POSITION ->
           new EmitterPosition(in.text(PROCESS_ID), in.numberMap(2), in.numberMap(3));
       default -> null;
     };
+  }
+
+  /// No process leaves no trace in memory: all zero means that nobody knew.
+  private static @Nullable Used used(Fields.Reader in) throws Malformed {
+    Used used = new Used(in.number(9), in.number(10), in.number(11));
+    return used.peakKib() == 0 && used.userMicros() == 0 && used.systemMicros() == 0 ? null : used;
   }
 
   private static long number(EndKind kind) {

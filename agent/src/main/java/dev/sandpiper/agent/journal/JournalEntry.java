@@ -14,6 +14,9 @@ public sealed interface JournalEntry {
   /// @param pty whether it runs on a terminal
   /// @param timeLimitMillis 0 for none
   /// @param facts what re-adoption needs and what a user may want to know, for example FIFO paths
+  /// @param key the caller's key for this start, if it gave one
+  /// @param fingerprint of the request, with a key; else empty
+  /// @param ephemeral whether it is forgotten soon after its end
   record Started(
       String processId,
       int pid,
@@ -27,7 +30,10 @@ public sealed interface JournalEntry {
       boolean pty,
       long timeLimitMillis,
       long startedAtMicros,
-      Map<String, String> facts)
+      Map<String, String> facts,
+      @Nullable String key,
+      Bytes fingerprint,
+      boolean ephemeral)
       implements JournalEntry {
     public Started {
       args = List.copyOf(args);
@@ -43,12 +49,17 @@ public sealed interface JournalEntry {
     LOST
   }
 
+  /// What a process used.
+  record Used(long userMicros, long systemMicros, long peakKib) {}
+
   /// The command is over.
   ///
   /// @param code exit code or signal number; 0 when lost
   /// @param cause why, in one word: `exit`, `signal`, `time_limit`, `agent_stop`, `lost`
   /// @param streamBytes bytes printed per stream by name
   /// @param index the output log's small index, or empty
+  /// @param used null where the kernel did not say
+  /// @param lost why the exit status is not known, in words; null when it is
   record Ended(
       String processId,
       EndKind kind,
@@ -57,7 +68,9 @@ public sealed interface JournalEntry {
       String cause,
       long endedAtMicros,
       Map<String, Long> streamBytes,
-      Bytes index)
+      Bytes index,
+      @Nullable Used used,
+      @Nullable String lost)
       implements JournalEntry {
     public Ended {
       streamBytes = Map.copyOf(streamBytes);

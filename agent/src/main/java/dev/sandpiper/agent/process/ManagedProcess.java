@@ -1,24 +1,32 @@
 package dev.sandpiper.agent.process;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.PtySize;
 import dev.sandpiper.agent.launch.Scope;
-import dev.sandpiper.agent.launch.Stdio;
+import dev.sandpiper.agent.output.Cancellable;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.posix.Errno;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/// One process, from its spawn to its end. Any thread may read it and ask things of it; its state moves on the pipe loop.
+/// One process, from its spawn to the day it is forgotten. Any thread may read it and ask things of it; its state moves on
+/// the pipe loop.
 ///
 /// | from | event | to |
 /// |---|---|---|
 /// | RUNNING | the leader's wait status is known | EXITED |
 /// | EXITED | every holder closed the streams, or the drain limit elapsed | ENDED |
 ///
-/// No state is left again, and no state is skipped.
+/// No state is left again, and no state is skipped. With ENDED it lets go of everything but its description, its log and its
+/// end: 10,000 finished ones are kept. Those of an earlier agent are born in that state.
 public final class ManagedProcess {
   /// Where a process is in its life.
   public enum State {
@@ -30,59 +38,114 @@ public final class ManagedProcess {
     ENDED
   }
 
-  private final String processId;
-  private final StartSpec spec;
-  private final String userName;
-  private final Instant startedAt;
-  private final Child child;
-  private final int pid;
-  private final OutputLog log;
-  private final InputQueue input;
-  private final AtomicReference<State> state = new AtomicReference<>(State.RUNNING);
-  private volatile @Nullable ProcessEnd end;
-  private volatile EndCause intended = EndCause.EXIT;
+  /// What only a live one has.
+  private record Live(Child child, InputQueue input, StartSpec spec, SentSignals sent) {}
 
+  private final Description description;
+  private final OutputLog log;
+  private final AtomicReference<State> state;
+  private volatile Map<String, String> facts;
+  private volatile @Nullable Live live;
+  private volatile @Nullable ProcessEnd end;
+
+  @GuardedBy("this")
+  private @Nullable List<Runnable> atEnd;
+
+  /// A live one.
   ManagedProcess(
-      String processId,
-      StartSpec spec,
-      String userName,
-      Instant startedAt,
-      Child child,
-      OutputLog log,
-      InputQueue input) {
-    this.processId = processId;
-    this.spec = spec;
-    this.userName = userName;
-    this.startedAt = startedAt;
-    this.child = child;
-    this.pid = child.pid();
+      Description description, StartSpec spec, Child child, OutputLog log, InputQueue input) {
+    this.description = description;
     this.log = log;
-    this.input = input;
+    this.facts = child.facts();
+    this.live = new Live(child, input, spec, new SentSignals());
+    this.state = new AtomicReference<>(State.RUNNING);
   }
 
-  /// Our own id, never reused.
+  /// A finished one of an earlier agent.
+  ManagedProcess(
+      Description description, Map<String, String> facts, OutputLog log, ProcessEnd end) {
+    this.description = description;
+    this.log = log;
+    this.facts = Facts.ofFinished(facts);
+    this.end = end;
+    this.state = new AtomicReference<>(State.ENDED);
+  }
+
+  /// Our own id, never reused. Ids sort by the time of the start.
   public String processId() {
-    return processId;
+    return description.processId();
   }
 
   /// The kernel's id, reused after the end.
   public int pid() {
-    return pid;
+    return description.pid();
   }
 
-  /// What was asked for.
-  public StartSpec spec() {
-    return spec;
+  /// The command as it was asked for.
+  public String cmd() {
+    return description.cmd();
+  }
+
+  /// Its arguments.
+  public List<String> args() {
+    return description.args();
+  }
+
+  /// The client's command line, joined with spaces, for messages and records.
+  public String commandLine() {
+    return args().isEmpty() ? cmd() : cmd() + " " + String.join(" ", args());
+  }
+
+  /// Where it was started: an absolute path.
+  public String cwd() {
+    return description.cwd();
   }
 
   /// The account it runs as.
   public String userName() {
-    return userName;
+    return description.user();
+  }
+
+  /// The caller's own name for it.
+  public Optional<String> tag() {
+    return Optional.ofNullable(description.tag());
+  }
+
+  /// The caller's key for its start.
+  public Optional<String> key() {
+    return Optional.ofNullable(description.key());
+  }
+
+  /// How long it may live.
+  public Optional<Duration> timeLimit() {
+    long millis = description.timeLimitMillis();
+    return millis == 0 ? Optional.empty() : Optional.of(Duration.ofMillis(millis));
+  }
+
+  /// Whether it runs on a terminal.
+  public boolean terminal() {
+    return description.terminal();
+  }
+
+  /// Whether it is forgotten soon after its end.
+  public boolean ephemeral() {
+    return description.ephemeral();
   }
 
   /// When it was spawned.
   public Instant startedAt() {
-    return startedAt;
+    return Instant.EPOCH.plus(description.startedAtMicros(), ChronoUnit.MICROS);
+  }
+
+  /// What was asked for; empty once it has ended. One that was taken over from an earlier agent has no environment there.
+  public Optional<StartSpec> spec() {
+    Live now = live;
+    return now == null ? Optional.empty() : Optional.of(now.spec());
+  }
+
+  /// What is unusual about it, and what of it does not survive the agent. While it lives also where its descriptors are found.
+  public Map<String, String> facts() {
+    return facts;
   }
 
   /// Everything that it prints.
@@ -100,35 +163,66 @@ public final class ManagedProcess {
     return end;
   }
 
-  /// Whether it runs on a terminal.
-  public boolean terminal() {
-    return spec.stdio() instanceof Stdio.Terminal;
+  /// Calls `then` once when this process has ended: on the pipe loop, or at once on this thread when it has. It must wait for
+  /// nothing. Called off, it is let go of.
+  public Cancellable whenEnded(Runnable then) {
+    synchronized (this) {
+      if (state.get() != State.ENDED) {
+        List<Runnable> waiting = atEnd == null ? new ArrayList<>(1) : atEnd;
+        atEnd = waiting;
+        waiting.add(then);
+        return () -> forget(then);
+      }
+    }
+    then.run();
+    return () -> {};
+  }
+
+  private synchronized void forget(Runnable then) {
+    if (atEnd != null) {
+      atEnd.remove(then);
+    }
   }
 
   /// Whether its standard input can (still) be written to.
   public boolean acceptsInput() {
-    return input.open();
+    Live now = live;
+    return now != null && now.input().open();
   }
 
-  /// Queues input; see {@link InputQueue#write}.
+  /// Queues input; see {@link InputQueue#write}. Once it has ended the answer comes on this thread.
   public void write(byte[] bytes, InputCallback callback) {
-    input.write(bytes, callback);
+    Live now = live;
+    if (now == null) {
+      callback.onOutcome(new InputOutcome.Closed());
+    } else {
+      now.input().write(bytes, callback);
+    }
   }
 
   /// Closes standard input behind what is queued; returns at once, may be repeated.
   public void closeInput() {
-    input.close();
+    Live now = live;
+    if (now != null) {
+      now.input().close();
+    }
   }
 
   /// Sets the size of the terminal. Returns what went wrong, in words; empty when nothing did.
   public Optional<String> resize(PtySize size) {
-    return failure(child.resize(size));
+    Live now = live;
+    return failure(now == null ? -Errno.ESRCH : now.child().resize(size));
   }
 
   /// Sends a signal for a caller of the API to the whole process group. Returns what went wrong, in words; empty when nothing
   /// did, and also when the process is ending at this moment, which is what signals are sent for.
   public Optional<String> signal(int signal) {
-    int result = signal(signal, EndCause.SIGNAL);
+    return signal(signal, Scope.GROUP);
+  }
+
+  /// The same to the group or to the leader alone.
+  public Optional<String> signal(int signal, Scope scope) {
+    int result = signal(signal, scope, EndCause.SIGNAL);
     return result == -Errno.ESRCH ? Optional.empty() : failure(result);
   }
 
@@ -136,48 +230,59 @@ public final class ManagedProcess {
     return result < 0 ? Optional.of(Errno.message(-result)) : Optional.empty();
   }
 
-  /// 0, or a negative errno.
-  int signal(int signal, EndCause cause) {
-    if (state.get() == State.RUNNING) {
-      // The first reason stays: what a caller sends after a time limit has struck did not end the
-      // process.
-      if (intended == EndCause.EXIT) {
-        intended = cause;
-      }
+  /// 0, or a negative errno: `-ESRCH` when it has ended.
+  int signal(int signal, Scope scope, EndCause cause) {
+    Live now = live;
+    if (now == null) {
+      return -Errno.ESRCH;
     }
-    return child.signal(signal, Scope.GROUP);
+    if (state.get() == State.RUNNING) {
+      now.sent().sending(signal, cause);
+    }
+    return now.child().signal(signal, scope);
   }
 
-  Child child() {
-    return child;
+  /// Who sent the signal that ended it.
+  EndCause causeOf(int signal) {
+    Live now = live;
+    return now == null ? EndCause.EXIT : now.sent().causeOf(signal);
   }
 
-  InputQueue input() {
-    return input;
-  }
-
-  EndCause intended() {
-    return intended;
+  Description description() {
+    return description;
   }
 
   void exited() {
     move(State.RUNNING, State.EXITED);
   }
 
-  void ended(ProcessEnd how) {
+  /// Publishes the end. Returns who is to be told, once it is marked in the log too.
+  List<Runnable> ended(ProcessEnd how) {
+    Live was = live;
     end = how;
-    move(State.EXITED, State.ENDED);
+    List<Runnable> waiting;
+    synchronized (this) {
+      move(State.EXITED, State.ENDED);
+      waiting = atEnd == null ? List.of() : atEnd;
+      atEnd = null;
+    }
+    facts = Facts.ofFinished(facts);
+    live = null;
+    if (was != null) {
+      was.input().fail("the process has ended");
+    }
+    return waiting;
   }
 
   private void move(State from, State to) {
     if (!state.compareAndSet(from, to)) {
       throw new IllegalStateException(
-          "process " + processId + " cannot go from " + state.get() + " to " + to);
+          "process " + processId() + " cannot go from " + state.get() + " to " + to);
     }
   }
 
   @Override
   public String toString() {
-    return processId + " (pid " + pid + ", " + state.get() + ")";
+    return processId() + " (pid " + pid() + ", " + state.get() + ")";
   }
 }

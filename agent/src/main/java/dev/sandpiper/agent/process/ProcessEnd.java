@@ -1,8 +1,10 @@
 package dev.sandpiper.agent.process;
 
 import dev.sandpiper.agent.launch.Exit;
+import dev.sandpiper.agent.launch.Usage;
 import dev.sandpiper.agent.output.StreamName;
 import java.time.Instant;
+import org.jspecify.annotations.Nullable;
 
 /// The one true end of a process.
 ///
@@ -12,8 +14,15 @@ import java.time.Instant;
 /// @param stdoutBytes bytes of standard output up to the end
 /// @param stderrBytes bytes of standard error up to the end
 /// @param ptyBytes bytes of terminal output up to the end
+/// @param usage processor time and peak memory, with those of the children it waited for; null where the kernel did not say
 public record ProcessEnd(
-    Exit exit, EndCause cause, Instant at, long stdoutBytes, long stderrBytes, long ptyBytes) {
+    Exit exit,
+    EndCause cause,
+    Instant at,
+    long stdoutBytes,
+    long stderrBytes,
+    long ptyBytes,
+    @Nullable Usage usage) {
 
   /// Bytes of one stream up to the end.
   public long bytes(StreamName stream) {

@@ -4,18 +4,16 @@ import dev.sandpiper.agent.accounts.Accounts;
 import dev.sandpiper.agent.accounts.BadPathException;
 import dev.sandpiper.agent.accounts.UnknownUserException;
 import dev.sandpiper.agent.accounts.User;
+import dev.sandpiper.agent.journal.Bytes;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.ChildOutput;
-import dev.sandpiper.agent.launch.Exit;
 import dev.sandpiper.agent.launch.LaunchException;
 import dev.sandpiper.agent.launch.LaunchSpec;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.launch.Stdio;
-import dev.sandpiper.agent.output.Cancellable;
-import dev.sandpiper.agent.output.FdWatch;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.output.OutputSource;
 import dev.sandpiper.agent.output.OutputStore;
@@ -25,7 +23,6 @@ import dev.sandpiper.agent.telemetry.MetricSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -33,20 +30,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Starts processes, knows the live ones, and establishes how each one ends.
+/// Starts processes, knows the live and the finished ones, and tells how each one ended.
 ///
-/// A process is *live* from its spawn to its end; only live processes are listed, signalled and written to. It leaves
-/// the registry before its end is published, so whoever has seen the end does not find it in a list.
+/// A process is *live* from its spawn to its end; only live processes are found by pid or tag, signalled and written to. It
+/// leaves the live ones before its end is published, so whoever has seen the end does not find it there. Finished ones are
+/// known by id, until they are deleted or more than {@link dev.sandpiper.agent.output.OutputSettings#finishedProcesses}
+/// are newer.
 ///
-/// Ends: the pidfd becomes readable → the wait status is peeked at, the leader stays a zombie so that its group id
-/// cannot be reused → what is readable is drained → every stream closed, or the drain limit elapsed → the leader is
-/// reaped, the end is journalled, unregistered, and marked in the log, where every reader finds it behind the last byte.
+/// An end is journalled, the process is no longer live, the end is published, and marked in the log, where every reader
+/// finds it behind the last byte; in this order.
 public final class ProcessManager {
   private static final Logger LOG = LoggerFactory.getLogger("process");
   private static final Set<StreamName> PIPES = Set.of(StreamName.STDOUT, StreamName.STDERR);
@@ -66,7 +63,8 @@ public final class ProcessManager {
   private final List<ProcessListener> listeners;
   private final RetainedEnds retained;
   private final ByteBuffer inputCopyBuffer = ByteBuffer.allocateDirect(InputQueue.COPY_BYTES);
-  private final Map<Integer, ManagedProcess> live = new ConcurrentHashMap<>();
+  private final Registry registry = new Registry();
+  private final Object noneLive = new Object();
   private final ProcessCounters counters = new ProcessCounters();
   private volatile boolean stopping;
 
@@ -112,6 +110,7 @@ public final class ProcessManager {
     this.retained =
         new RetainedEnds(
             settings.retainedEnds(), settings.retainEnds().toNanos(), System::nanoTime);
+    store.onEvicted(this::evicted);
   }
 
   /// Starts a process. The callback runs on the calling thread when `here` is true and the process runs under the
@@ -215,27 +214,42 @@ public final class ProcessManager {
   }
 
   private ManagedProcess register(StartSpec spec, LaunchSpec launch, Child child) {
-    Instant now = clock.instant();
     boolean terminal = spec.stdio() instanceof Stdio.Terminal;
-    OutputLog log = store.create(launch.processId(), terminal ? TERMINAL : PIPES);
-    ManagedProcess process =
-        new ManagedProcess(
+    Description description =
+        new Description(
             launch.processId(),
-            spec,
+            child.pid(),
+            spec.cmd(),
+            spec.args(),
+            launch.cwd(),
             launch.user().name(),
-            now,
-            child,
-            log,
-            new InputQueue(child, loop, settings, inputCopyBuffer, counters));
-    retained.taken(process.pid(), spec.tag());
-    live.put(process.pid(), process);
+            spec.tag().orElse(null),
+            spec.key().orElse(null),
+            Bytes.EMPTY,
+            terminal,
+            spec.ephemeral(),
+            spec.timeLimit().map(Duration::toMillis).orElse(0L),
+            JournalEntries.micros(clock.instant()));
+    OutputLog log = store.create(launch.processId(), terminal ? TERMINAL : PIPES);
+    ManagedProcess process = live(description, spec, child, log);
+    retained.taken(process.pid(), process.tag());
+    registry.addLive(process);
     counters.started();
-    remember(JournalEntries.started(process, launch.cwd()));
+    remember(JournalEntries.started(description, child));
     for (ProcessListener listener : listeners) {
       listener.onStarted(process);
     }
-    attach(process);
+    begin(process, child);
     return process;
+  }
+
+  private ManagedProcess live(Description description, StartSpec spec, Child child, OutputLog log) {
+    return new ManagedProcess(
+        description,
+        spec,
+        child,
+        log,
+        new InputQueue(child, loop, settings, inputCopyBuffer, counters));
   }
 
   /// A journal that cannot be written costs what a restart of the agent would know, never a command.
@@ -244,12 +258,14 @@ public final class ProcessManager {
       journal.append(entry);
     } catch (IOException e) {
       LOG.error(
-          "process {} will not be known after a restart: {}", entry.processId(), e.getMessage());
+          "process {} will not be known rightly after a restart: {}",
+          entry.processId(),
+          e.getMessage());
     }
   }
 
-  private void attach(ManagedProcess process) {
-    Child child = process.child();
+  /// Its output goes into its log from now on, and its exit is waited for.
+  private void begin(ManagedProcess process, Child child) {
     OutputLog log = process.log();
     switch (child.output()) {
       case ChildOutput.Pipes(int stdout, int stderr) -> {
@@ -266,28 +282,133 @@ public final class ProcessManager {
               new OutputSource.Terminal(
                   master, fifoRead, fifoWrite, () -> child.outputDrained(Child.FIFO_PTY)));
     }
-    ProcessLife life = new ProcessLife(process);
+    ProcessLife life =
+        new ProcessLife(process, child, loop, clock, settings.drainLimit(), this::ended);
     loop.execute(life::begin);
+  }
+
+  /// The one place where a process ends. On the pipe loop.
+  private void ended(ManagedProcess process, ProcessEnd end) {
+    remember(JournalEntries.ended(process, end));
+    retained.add(new RetainedEnd(process.processId(), process.pid(), process.tag(), end));
+    registry.ended(process);
+    counters.ended(end.cause());
+    List<Runnable> waiting = process.ended(end);
+    process.log().markEnd();
+    for (ProcessListener listener : listeners) {
+      listener.onEnded(process, end);
+    }
+    for (Runnable then : waiting) {
+      try {
+        then.run();
+      } catch (RuntimeException failure) {
+        LOG.error("process {}: what follows its end failed", process.processId(), failure);
+      }
+    }
+    if (stopping) {
+      synchronized (noneLive) {
+        noneLive.notifyAll();
+      }
+    }
+  }
+
+  /// Knows again what an earlier agent left: finished processes with their ends and logs, and, as far as they can be taken over,
+  /// those that have no end. Once, before the first start; what was printed by nobody that the journal names is kept too.
+  ///
+  /// @param entries the journal's, oldest first
+  public void recover(List<JournalEntry> entries) {
+    Recovery recovery = Recovery.of(entries);
+    for (Recovery.Finished finished : recovery.finished()) {
+      recover(finished);
+    }
+    Adoption adoption = new Adoption(this);
+    recovery.unended().forEach(adoption::adopt);
+    store.recoverRest();
+  }
+
+  private void recover(Recovery.Finished finished) {
+    JournalEntry.Ended ended = finished.ended();
+    OutputLog log =
+        store.recover(
+            ended.processId(), JournalEntries.streamBytes(ended), ended.index().toArray());
+    JournalEntry.Started started = finished.started();
+    if (started == null) {
+      return;
+    }
+    ProcessEnd end = JournalEntries.end(ended);
+    ManagedProcess process =
+        new ManagedProcess(JournalEntries.description(started), started.facts(), log, end);
+    registry.addFinished(process);
+    for (ProcessListener listener : listeners) {
+      listener.onRecovered(process, finished.position());
+    }
+  }
+
+  /// For {@link Adoption}: a process of an earlier agent is this one's from now on, as if it had been started here.
+  ///
+  /// @param log opened again, with its streams open as far as `child` still has them
+  ManagedProcess takeOver(
+      JournalEntry.Started started,
+      Child child,
+      OutputLog log,
+      JournalEntry.@Nullable EmitterPosition position) {
+    ManagedProcess process =
+        live(
+            JournalEntries.description(started),
+            JournalEntries.spec(started, child.facts().containsKey(Child.FIFO_STDIN)),
+            child,
+            log);
+    registry.addLive(process);
+    counters.started();
+    for (ProcessListener listener : listeners) {
+      listener.onRecovered(process, position);
+    }
+    begin(process, child);
+    return process;
+  }
+
+  /// A finished process had to make room. On the pipe loop.
+  private void evicted(String processId) {
+    registry.remove(processId);
+    remember(new JournalEntry.Deleted(processId));
+  }
+
+  /// Forgets a finished process: its journal entries count no more, its files go at once, and its readers are told of a gap.
+  /// What a background child of it still prints is lost. Any thread.
+  public DeleteOutcome delete(String processId) {
+    Optional<ManagedProcess> found = registry.get(processId);
+    if (found.isEmpty()) {
+      return DeleteOutcome.UNKNOWN;
+    }
+    if (found.get().state() != ManagedProcess.State.ENDED) {
+      return DeleteOutcome.LIVE;
+    }
+    if (registry.remove(processId) == null) {
+      return DeleteOutcome.UNKNOWN;
+    }
+    remember(new JournalEntry.Deleted(processId));
+    found.get().log().delete();
+    return DeleteOutcome.DELETED;
+  }
+
+  /// A process, live or finished.
+  public Optional<ManagedProcess> get(String processId) {
+    return registry.get(processId);
+  }
+
+  /// Every process that is known, oldest first; a view that follows what happens.
+  public Collection<ManagedProcess> all() {
+    return registry.all();
+  }
+
+  /// Those that were started after the one of this id, which need not be known any more.
+  public Collection<ManagedProcess> after(String processId) {
+    return registry.after(processId);
   }
 
   /// A live process.
   public Optional<ManagedProcess> find(Selector selector) {
-    return switch (selector) {
-      case Selector.ByPid(int pid) -> Optional.ofNullable(live.get(pid));
-      case Selector.ByTag(String tag) -> byTag(tag);
-    };
-  }
-
-  /// Of several live processes with the same tag, the one started last.
-  private Optional<ManagedProcess> byTag(String tag) {
-    ManagedProcess newest = null;
-    for (ManagedProcess process : live.values()) {
-      if (process.spec().tag().filter(tag::equals).isPresent()
-          && (newest == null || newest.processId().compareTo(process.processId()) < 0)) {
-        newest = process;
-      }
-    }
-    return Optional.ofNullable(newest);
+    return registry.findLive(selector);
   }
 
   /// The end of a process that is no longer live, for as long as it is retained.
@@ -302,7 +423,7 @@ public final class ProcessManager {
 
   /// The live processes, in no order.
   public Collection<ManagedProcess> list() {
-    return List.copyOf(live.values());
+    return List.copyOf(registry.live());
   }
 
   /// Refuses new starts and stops every live process: SIGTERM to its group, SIGKILL after the grace. Returns when all
@@ -316,151 +437,26 @@ public final class ProcessManager {
     }
     signalAll(SIGKILL);
     if (!awaitNone(System.nanoTime() + settings.drainLimit().plusSeconds(1).toNanos())) {
-      LOG.warn("processes that did not end although killed: {}", new ArrayList<>(live.values()));
+      LOG.warn("processes that did not end although killed: {}", new ArrayList<>(registry.live()));
     }
   }
 
   private void signalAll(int signal) {
-    for (ManagedProcess process : live.values()) {
-      process.signal(signal, EndCause.AGENT_STOP);
+    for (ManagedProcess process : registry.live()) {
+      process.signal(signal, Scope.GROUP, EndCause.AGENT_STOP);
     }
   }
 
   private boolean awaitNone(long deadlineNanos) throws InterruptedException {
-    synchronized (live) {
-      while (!live.isEmpty()) {
+    synchronized (noneLive) {
+      while (!registry.live().isEmpty()) {
         long left = deadlineNanos - System.nanoTime();
         if (left <= 0) {
           return false;
         }
-        live.wait(Math.max(1, left / 1_000_000));
+        noneLive.wait(Math.max(1, left / 1_000_000));
       }
     }
     return true;
-  }
-
-  /// What happens to one process after its start. Lives on the pipe loop.
-  private final class ProcessLife {
-    private final ManagedProcess process;
-    private @Nullable FdWatch exitWatch;
-    private @Nullable Cancellable timeLimit;
-    private @Nullable Cancellable drainLimit;
-    private @Nullable Exit exit;
-
-    ProcessLife(ManagedProcess process) {
-      this.process = process;
-    }
-
-    void begin() {
-      process.log().onDrained(this::drained);
-      exitWatch = loop.watch(process.child().pidfd(), this::exitReadable);
-      process
-          .spec()
-          .timeLimit()
-          .ifPresent(limit -> {
-            Duration left = limit.minus(Duration.between(process.startedAt(), clock.instant()));
-            timeLimit =
-                loop.schedule(this::timeLimitElapsed, left.isNegative() ? Duration.ZERO : left);
-          });
-    }
-
-    private void timeLimitElapsed() {
-      if (process.state() != ManagedProcess.State.ENDED) {
-        process.signal(SIGKILL, EndCause.TIME_LIMIT);
-      }
-    }
-
-    private void exitReadable() {
-      Exit peeked = process.child().peekExit();
-      if (peeked == null || exit != null) {
-        return;
-      }
-      exit = peeked;
-      if (exitWatch != null) {
-        exitWatch.close();
-      }
-      process.exited();
-      process.log().drainNow();
-      if (process.log().drained()) {
-        end();
-      } else if (process.state() == ManagedProcess.State.EXITED) {
-        drainLimit = loop.schedule(this::end, settings.drainLimit());
-      }
-    }
-
-    private void drained() {
-      if (exit != null && process.state() == ManagedProcess.State.EXITED) {
-        end();
-      } else if (process.state() == ManagedProcess.State.ENDED) {
-        release();
-      }
-    }
-
-    private void end() {
-      if (process.state() != ManagedProcess.State.EXITED) {
-        return; // drained and the drain limit came in the same turn
-      }
-      cancel(drainLimit);
-      cancel(timeLimit);
-      OutputLog log = process.log();
-      if (!log.drained()) {
-        log.drainNow();
-      }
-      Exit how = process.child().reap();
-      ProcessEnd end =
-          new ProcessEnd(
-              how,
-              causeOf(how),
-              clock.instant(),
-              bytes(log, StreamName.STDOUT),
-              bytes(log, StreamName.STDERR),
-              bytes(log, StreamName.PTY));
-      remember(JournalEntries.ended(process, end));
-      unregister(end);
-      counters.ended(end.cause());
-      process.ended(end);
-      process.input().fail("the process has ended");
-      log.markEnd();
-      for (ProcessListener listener : listeners) {
-        listener.onEnded(process, end);
-      }
-      if (log.drained()) {
-        release();
-      }
-    }
-
-    private void unregister(ProcessEnd end) {
-      retained.add(new RetainedEnd(process.processId(), process.pid(), process.spec().tag(), end));
-      live.remove(process.pid(), process);
-      if (stopping) {
-        synchronized (live) {
-          live.notifyAll();
-        }
-      }
-    }
-
-    private EndCause causeOf(Exit how) {
-      return switch (how) {
-        case Exit.Exited _ -> EndCause.EXIT;
-        case Exit.Signaled _ -> process.intended();
-        case Exit.Lost _ -> EndCause.LOST;
-      };
-    }
-
-    /// Ended and drained: nothing more can come.
-    private void release() {
-      process.log().finish();
-      process.child().close();
-    }
-
-    private static void cancel(@Nullable Cancellable timer) {
-      if (timer != null) {
-        timer.cancel();
-      }
-    }
-
-    private static long bytes(OutputLog log, StreamName stream) {
-      return log.streams().contains(stream) ? log.endOffset(stream) : 0;
-    }
   }
 }

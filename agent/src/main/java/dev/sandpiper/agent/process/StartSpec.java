@@ -16,6 +16,8 @@ import java.util.Optional;
 /// @param tag the caller's own name for the process
 /// @param stdio pipes or a terminal
 /// @param timeLimit how long it may live; counted from just before the spawn
+/// @param key the caller's key for this start: the same key with the same request is the same process
+/// @param ephemeral whether it is forgotten soon after its end
 public record StartSpec(
     String cmd,
     List<String> args,
@@ -24,7 +26,9 @@ public record StartSpec(
     Optional<String> user,
     Optional<String> tag,
     Stdio stdio,
-    Optional<Duration> timeLimit) {
+    Optional<Duration> timeLimit,
+    Optional<String> key,
+    boolean ephemeral) {
 
   /// Copies the collections.
   public StartSpec {
@@ -32,8 +36,16 @@ public record StartSpec(
     environment = Map.copyOf(environment);
   }
 
-  /// The client's command line, joined with spaces, for messages and records.
-  public String commandLine() {
-    return args.isEmpty() ? cmd : cmd + " " + String.join(" ", args);
+  /// An ordinary start without a key.
+  public StartSpec(
+      String cmd,
+      List<String> args,
+      Map<String, String> environment,
+      Optional<String> cwd,
+      Optional<String> user,
+      Optional<String> tag,
+      Stdio stdio,
+      Optional<Duration> timeLimit) {
+    this(cmd, args, environment, cwd, user, tag, stdio, timeLimit, Optional.empty(), false);
   }
 }

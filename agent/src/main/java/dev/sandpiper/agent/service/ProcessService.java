@@ -60,18 +60,21 @@ public final class ProcessService implements BindableService {
   private void list(ListRequest request, Reply<ListResponse> reply) {
     ListResponse.Builder response = ListResponse.newBuilder();
     for (ManagedProcess process : processes.list()) {
-      StartSpec spec = process.spec();
-      ProcessConfig.Builder config =
-          ProcessConfig.newBuilder()
-              .setCmd(spec.cmd())
-              .addAllArgs(spec.args())
-              .putAllEnvs(spec.environment());
-      spec.cwd().ifPresent(config::setCwd);
-      ProcessInfo.Builder info = ProcessInfo.newBuilder().setConfig(config).setPid(process.pid());
-      spec.tag().ifPresent(info::setTag);
-      response.addProcesses(info);
+      process.spec().ifPresent(spec -> response.addProcesses(info(process, spec)));
     }
     reply.ok(response.build());
+  }
+
+  private static ProcessInfo info(ManagedProcess process, StartSpec spec) {
+    ProcessConfig.Builder config =
+        ProcessConfig.newBuilder()
+            .setCmd(spec.cmd())
+            .addAllArgs(spec.args())
+            .putAllEnvs(spec.environment());
+    spec.cwd().ifPresent(config::setCwd);
+    ProcessInfo.Builder info = ProcessInfo.newBuilder().setConfig(config).setPid(process.pid());
+    spec.tag().ifPresent(info::setTag);
+    return info.build();
   }
 
   private void update(UpdateRequest request, Reply<UpdateResponse> reply) {

@@ -44,7 +44,10 @@ class JournalTest {
         true,
         0,
         1_700_000_000_000_000L,
-        Map.of("fifo.stdout", "/run/x/1", "crash_exact", "true"));
+        Map.of("fifo.stdout", "/run/x/1", "crash_exact", "true"),
+        id.equals("a") ? "key of a" : null,
+        id.equals("a") ? Bytes.copyOf(new byte[] {1, 2, 3}) : Bytes.EMPTY,
+        id.equals("b"));
   }
 
   private static Ended ended(String id) {
@@ -56,7 +59,9 @@ class JournalTest {
         "signal",
         -5,
         Map.of("stdout", 7L, "stderr", 0L),
-        Bytes.copyOf(new byte[] {0, 1, -1}));
+        Bytes.copyOf(new byte[] {0, 1, -1}),
+        id.equals("a") ? new JournalEntry.Used(1_500, 0, 2_048) : null,
+        id.equals("b") ? "nobody saw it" : null);
   }
 
   private static List<JournalEntry> some() {
@@ -325,7 +330,10 @@ class JournalTest {
             false,
             0,
             0,
-            Map.of());
+            Map.of(),
+            null,
+            Bytes.EMPTY,
+            false);
     try (Journal journal = open()) {
       journal.append(long1);
     }

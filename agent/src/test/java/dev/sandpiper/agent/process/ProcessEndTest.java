@@ -38,6 +38,6 @@ class ProcessEndTest {
   }
 
   private static ProcessEnd end(Exit exit) {
-    return new ProcessEnd(exit, EndCause.EXIT, Instant.EPOCH, 0, 0, 0);
+    return new ProcessEnd(exit, EndCause.EXIT, Instant.EPOCH, 0, 0, 0, null);
   }
 }

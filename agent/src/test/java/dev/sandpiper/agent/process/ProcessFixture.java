@@ -45,10 +45,16 @@ final class ProcessFixture {
 
   ProcessFixture(Path directory, ProcessSettings settings, ProcessListener... listeners)
       throws IOException {
+    this(directory, settings, OutputSettings.DEFAULT, listeners);
+  }
+
+  ProcessFixture(
+      Path directory, ProcessSettings settings, OutputSettings output, ProcessListener... listeners)
+      throws IOException {
     state = StateDirectory.open(directory.resolve("state"));
     journal = state.openJournal(false);
     loop = new EpollPipeLoop();
-    store = OutputStore.open(state.output(), OutputSettings.DEFAULT, loop);
+    store = OutputStore.open(state.output(), output, loop);
     Users users = new Users();
     launcher = PosixLauncher.open(users, state.path(), "test", _ -> false);
     processes =
@@ -65,6 +71,7 @@ final class ProcessFixture {
             Map.of("PATH", "/usr/bin:/bin"),
             Map.of(),
             List.of(listeners));
+    processes.recover(journal.entries());
   }
 
   static ProcessSettings settings() {

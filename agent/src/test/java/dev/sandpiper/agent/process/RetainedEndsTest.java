@@ -63,6 +63,6 @@ class RetainedEndsTest {
         "p" + pid,
         pid,
         Optional.of(tag),
-        new ProcessEnd(new Exit.Exited(0), EndCause.EXIT, Instant.EPOCH, 0, 0, 0));
+        new ProcessEnd(new Exit.Exited(0), EndCause.EXIT, Instant.EPOCH, 0, 0, 0, null));
   }
 }

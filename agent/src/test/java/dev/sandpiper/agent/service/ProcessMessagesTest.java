@@ -111,6 +111,6 @@ class ProcessMessagesTest {
   }
 
   private static ProcessEnd end(Exit exit) {
-    return new ProcessEnd(exit, EndCause.EXIT, Instant.EPOCH, 0, 0, 0);
+    return new ProcessEnd(exit, EndCause.EXIT, Instant.EPOCH, 0, 0, 0, null);
   }
 }
