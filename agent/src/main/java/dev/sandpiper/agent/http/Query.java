@@ -77,6 +77,12 @@ public final class Query {
     }
   }
 
+  /// One segment of a path, percent-decoded; as it was sent where it cannot be decoded.
+  static String decodeSegment(String raw) {
+    String decoded = raw.indexOf('%') < 0 ? raw : decodeOrNull(raw.replace("+", "%2B"));
+    return decoded == null ? raw : decoded;
+  }
+
   private static BadQueryException bad(String name, String reason) {
     return new BadQueryException("Invalid format for parameter " + name + ": " + reason);
   }
