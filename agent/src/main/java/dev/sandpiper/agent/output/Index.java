@@ -155,6 +155,16 @@ final class Index {
     return true;
   }
 
+  /// What there is now, for one who looks at it later: the newest last.
+  List<IndexPiece> pieces() {
+    List<IndexPiece> pieces = new ArrayList<>();
+    if (parts != null) {
+      parts.forEach(part -> pieces.add(new IndexPiece(part, part.first, part.count, part.floor)));
+    }
+    pieces.add(new IndexPiece(batch(true), memoryStart, floorBeforeMemory()));
+    return pieces;
+  }
+
   // --- To the files. The pipe loop takes a batch, writes it outside the monitor, and says how that
   // went. ---
 

@@ -16,8 +16,12 @@ import org.jspecify.annotations.Nullable;
 /// the first other one names the stream to go on with, and the limit up to which. Below the floor of the index it takes stream
 /// after stream. It never walks over the last entry, which may still grow.
 ///
+/// A stream that the reader does not want is one that it has read for ever: its place there is [#UNWANTED].
+///
 /// Its place is guarded by the log's monitor; the files it is inside are the reader's own.
 final class LogCursor implements Cursor {
+  static final long UNWANTED = Long.MAX_VALUE;
+
   private static final Idle IDLE = new Idle();
   private static final Mark MARK = new Mark();
   private static final Drained DRAINED = new Drained();
@@ -383,7 +387,7 @@ final class LogCursor implements Cursor {
   long behind() {
     long bytes = 0;
     for (StreamLog stream : log.all()) {
-      bytes += stream.end - position[stream.name.number];
+      bytes += Math.max(0, stream.end - position[stream.name.number]);
     }
     return bytes;
   }

@@ -137,17 +137,30 @@ public final class OutputLog {
     return retained;
   }
 
-  /// A new reader.
+  /// A new reader of all streams.
   ///
   /// @throws IllegalArgumentException when an offset of `from` lies beyond the end of its stream
   public Cursor cursor(Position from, Promise promise) {
+    return cursor(from, promise, streams());
+  }
+
+  /// A new reader of some streams; for it there are no others.
+  ///
+  /// @throws IllegalArgumentException when an offset of `from` lies beyond the end of its stream, or there is no such stream
+  public Cursor cursor(Position from, Promise promise, Set<StreamName> wanted) {
+    wanted.forEach(this::stream);
     synchronized (this) {
       long[] position =
           switch (from) {
             case Position.Beginning() -> new long[StreamName.COUNT];
             case Position.Now() -> streams.ends();
-            case Position.Offsets offsets -> streams.checked(offsets);
+            case Position.Offsets offsets -> streams.checked(offsets, wanted);
           };
+      for (StreamLog stream : streams) {
+        if (!wanted.contains(stream.name)) {
+          position[stream.name.number] = LogCursor.UNWANTED;
+        }
+      }
       // The last entry may still grow, so a reader that begins behind it looks at it first.
       Index known = index.get();
       long order =
@@ -160,6 +173,17 @@ public final class OutputLog {
       readers.add(cursor);
       return cursor;
     }
+  }
+
+  /// Where the last `lines` lines begin that these streams printed together, in the order in which the lines were completed.
+  /// Without `\n` at the end of a stream, what is behind its last one is a line too. Fewer lines when fewer are kept.
+  ///
+  /// Reads backwards what it needs, at most all that is kept: not for threads that must not wait.
+  ///
+  /// @throws java.io.UncheckedIOException when a segment cannot be read, naming its file
+  public Position.Offsets positionOfLastLines(long lines, Set<StreamName> wanted) {
+    wanted.forEach(this::stream);
+    return new LastLines(this, wanted, lines).find();
   }
 
   /// Whether every byte went straight from pipe to file in the kernel, so that a crash of the agent loses none.

@@ -70,12 +70,12 @@ final class Streams implements Iterable<StreamLog> {
 
   /// The offsets by number.
   ///
-  /// @throws IllegalArgumentException when one lies beyond the end of its stream
-  long[] checked(Position.Offsets offsets) {
+  /// @throws IllegalArgumentException when one lies beyond the end of its stream, which is among the wanted ones
+  long[] checked(Position.Offsets offsets, Set<StreamName> wanted) {
     long[] position = new long[StreamName.COUNT];
     for (StreamLog stream : all) {
       long offset = offsets.of(stream.name);
-      if (offset > stream.end) {
+      if (offset > stream.end && wanted.contains(stream.name)) {
         throw new IllegalArgumentException(
             "offset %d lies beyond the end of %s, which is at %d"
                 .formatted(offset, stream.name.text(), stream.end));

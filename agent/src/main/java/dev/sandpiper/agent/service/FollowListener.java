@@ -5,17 +5,17 @@ import io.grpc.Status;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// What `Start` and `Connect` have in common: one request, then the socket's readiness moves the output on, and a client that
+/// What `Start`, `Connect` and `Read` have in common: one request, then the socket's readiness moves the output on, and a client that
 /// leaves is forgotten without a word to the process.
 final class FollowListener<Q> extends ServerCall.Listener<Q> {
-  private final OutputCall output;
+  private final Following output;
   private final Consumer<Q> method;
   private @Nullable Q request;
 
   /// Asks for the request.
   ///
   /// @param method called once, with the request, when the client has sent all of it
-  FollowListener(ServerCall<Q, ?> call, OutputCall output, Consumer<Q> method) {
+  FollowListener(ServerCall<Q, ?> call, Following output, Consumer<Q> method) {
     this.output = output;
     this.method = method;
     call.request(2); // one, and the second that would be an error

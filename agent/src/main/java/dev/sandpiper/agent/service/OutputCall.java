@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// buffered here.
 ///
 /// All of it runs on the call's executor, the socket's event loop.
-final class OutputCall {
+final class OutputCall implements Following {
   /// Messages sent in one go before other connections of the same loop get their turn: half a MiB of output.
   private static final int MESSAGES_PER_TURN = 16;
 
@@ -68,8 +68,8 @@ final class OutputCall {
     close(Status.OK);
   }
 
-  /// Sends what the log holds for as long as the client takes it.
-  void pump() {
+  @Override
+  public void pump() {
     Cursor from = cursor;
     if (closed || from == null) {
       return;
@@ -151,8 +151,8 @@ final class OutputCall {
     lastSentNanos = System.nanoTime();
   }
 
-  /// Ends the call with this status, once.
-  void close(Status status) {
+  @Override
+  public void close(Status status) {
     if (closed) {
       return;
     }
@@ -160,8 +160,8 @@ final class OutputCall {
     call.close(status, new Metadata());
   }
 
-  /// The client has gone, or the call is complete: lets go of the log. The process is not touched.
-  void release() {
+  @Override
+  public void release() {
     closed = true;
     if (cursor != null) {
       cursor.close();
