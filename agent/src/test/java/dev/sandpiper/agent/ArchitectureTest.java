@@ -54,11 +54,11 @@ final class ArchitectureTest {
               Map.entry("http", Set.of()),
               Map.entry("journal", Set.of("posix")),
               Map.entry("launch", Set.of("accounts", "posix")),
+              Map.entry("logs", Set.of("output", "posix", "process", "record")),
               Map.entry("machine", Set.of("posix")),
               Map.entry("output", Set.of("posix")),
               Map.entry("posix", Set.of()),
               Map.entry("process", Set.of("accounts", "journal", "launch", "output", "posix")),
-              Map.entry("query", Set.of("output", "process")),
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
                   "rest",
@@ -67,14 +67,15 @@ final class ArchitectureTest {
                       "auth",
                       "filesystem",
                       "http",
+                      "logs",
                       "machine",
                       "output",
-                      "process",
-                      "query")),
+                      "process")),
               Map.entry("rpc", Set.of("auth", "http")),
               Map.entry(
                   "service", // of launch only the values that a start is made of
-                  Set.of("accounts", "auth", "filesystem", "launch", "output", "process", "rpc")),
+                  Set.of(
+                      "accounts", "auth", "filesystem", "launch", "logs", "output", "process", "rpc")),
               Map.entry("telemetry", Set.of())));
 
   @TestFactory
@@ -125,11 +126,11 @@ final class ArchitectureTest {
                         "filesystem..",
                         "journal..",
                         "launch..",
+                        "logs..",
                         "machine..",
                         "output..",
                         "posix..",
                         "process..",
-                        "query..",
                         "record..")
                     .and(not(in("output.epoll.."))))
             .should()

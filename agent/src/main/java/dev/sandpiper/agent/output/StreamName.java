@@ -20,8 +20,16 @@ public enum StreamName {
     this.number = number;
   }
 
-  static StreamName of(int number) {
+  /// The stream of a [#number].
+  ///
+  /// @throws IndexOutOfBoundsException when there is none
+  public static StreamName of(int number) {
     return ALL[number];
+  }
+
+  /// A number that never changes, for files and tokens.
+  public int number() {
+    return number;
   }
 
   /// The name as users know it: `stdout`, `stderr` or `pty`. Part of segment file names, so it never changes.
