@@ -82,10 +82,16 @@ final class Abi {
   static final int EPOLL_PWAIT = pick(281, 22);
   static final int EVENTFD2 = pick(290, 19);
 
+  static final int SOCKETPAIR = pick(53, 199);
+  static final int SENDMSG = pick(46, 211);
+  static final int RECVMSG = pick(47, 212);
+  static final int SETSOCKOPT = pick(54, 208);
+
   // One number everywhere since Linux 5.1.
   static final int PIDFD_SEND_SIGNAL = 424;
   static final int PIDFD_OPEN = 434;
   static final int CLOSE_RANGE = 436;
+  static final int PIDFD_GETFD = 438;
 
   // open(2) flags that the processor families number differently.
   static final int O_DIRECTORY = pick(0x10000, 0x4000);

@@ -41,6 +41,12 @@ public final class Tasks {
   public static final int PR_SET_CHILD_SUBREAPER = 36;
   public static final int PR_GET_CHILD_SUBREAPER = 37;
 
+  // PIDFD_GET_INFO (ioctl_pidfd(2)), struct pidfd_info in its first version.
+  private static final int PIDFD_INFO_BYTES = 64;
+  private static final long PIDFD_GET_INFO = 0xC040FF0BL;
+  private static final long PIDFD_INFO_EXIT = 1 << 3;
+  private static final int PIDFD_INFO_EXIT_CODE = 60;
+
   private static final int PRIO_PROCESS = 0;
   private static final int IOPRIO_WHO_PROCESS = 1;
 
@@ -137,6 +143,28 @@ public final class Tasks {
   /// pidfd_send_signal(2). Flags: zero, or {@link #PIDFD_SIGNAL_PROCESS_GROUP}.
   public static int pidfdSendSignal(int pidfd, int signal, int flags) {
     return (int) Kernel.syscall(Abi.PIDFD_SEND_SIGNAL, pidfd, signal, 0, flags);
+  }
+
+  /// pidfd_getfd(2): a duplicate, close-on-exec, of another process's descriptor; `-EPERM` without the right to trace that
+  /// process.
+  public static int pidfdGetfd(int pidfd, int fd) {
+    return (int) Kernel.syscall(Abi.PIDFD_GETFD, pidfd, fd, 0);
+  }
+
+  /// The wait status (wait(2)) of a process that somebody has collected already, from a pidfd that was opened before: Linux
+  /// 6.15, `PIDFD_GET_INFO`. Negative where the kernel does not know it: `-EAGAIN` while the process runs or waits to be
+  /// collected, `-ENOTTY` and others where the kernel is older.
+  public static int exitStatusOf(int pidfd) {
+    Scratch scratch = Scratch.mine();
+    MemorySegment info = scratch.struct.asSlice(0, PIDFD_INFO_BYTES).fill((byte) 0);
+    info.set(JAVA_LONG, 0, PIDFD_INFO_EXIT);
+    int result =
+        (int) Kernel.syscall(scratch, Abi.IOCTL, pidfd, PIDFD_GET_INFO, info.address());
+    if (result < 0) {
+      return result;
+    }
+    boolean known = (info.get(JAVA_LONG, 0) & PIDFD_INFO_EXIT) != 0;
+    return known ? info.get(JAVA_INT, PIDFD_INFO_EXIT_CODE) : -Errno.EAGAIN;
   }
 
   /// waitid(2) as the kernel has it, with resource usage. Null where `WNOHANG` found nobody; on failure a status whose
