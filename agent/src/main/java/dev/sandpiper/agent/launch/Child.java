@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// (until then the exited leader is a zombie, so that its group id cannot be reused); {@link #outputDrained} for each
 /// stream; {@link #close} last.
 public interface Child {
-  /// Keys of {@link #facts}: paths of the FIFOs in use. Absent where the child has anonymous pipes.
+  /// Keys of {@link #facts}: paths of the FIFOs in use. Absent where the child has anonymous pipes. With `.ended` behind it
+  /// the path of a stdin that has got its end.
   String FIFO_STDIN = "fifo.stdin";
 
   String FIFO_STDOUT = "fifo.stdout";
@@ -30,6 +31,28 @@ public interface Child {
   /// `shell` where the soft limit on open files had to be set by a shell (design decision on limits).
   String OPEN_FILES_LIMIT = "open_files_limit";
 
+  /// Why the keeper does not hold (all of) its descriptors: what is lost if the agent is killed.
+  String KEEPER = "keeper";
+
+  /// `keeper`, `paths`, `handed_down` or `nothing`: where a later agent had its descriptors from. Absent otherwise.
+  String ADOPTED = "adopted";
+
+  /// A sentence that says what was lost when it was taken over from an earlier agent. Absent where nothing was.
+  String LOST = "lost";
+
+  /// Names of descriptors, in {@link Keeper} and {@link Inherited}: the agent's ends.
+  String STDIN = "stdin";
+
+  String STDOUT = "stdout";
+  String STDERR = "stderr";
+  String MASTER = "master";
+
+  /// The read end of the FIFO between a terminal and the log.
+  String CARRIER = "carrier";
+
+  /// The pidfd.
+  String EXIT = "exit";
+
   int pid();
 
   /// Reads the start time on the first call (about 10 µs); not wanted on the way to the pid.
@@ -41,6 +64,18 @@ public interface Child {
 
   /// The output descriptors. The first call hands them over; another one throws `IllegalStateException`.
   ChildOutput output();
+
+  /// Hands its descriptors to the keeper, so that a new agent can take the process over; sent with the next
+  /// {@link Keeper#flush}. On the pipe loop, once, and before {@link #output}'s descriptors can have been closed.
+  void keep();
+
+  /// The same for one more descriptor, which stays the caller's too.
+  void keep(String name, int fd);
+
+  /// A descriptor of that name that an earlier agent has had kept, to be closed by the caller; -1 when there is none.
+  default int kept(String name) {
+    return -1;
+  }
 
   /// What a later agent needs to find this process's descriptors again, and what is unusual about it. For the journal.
   Map<String, String> facts();

@@ -33,6 +33,13 @@ final class ChildRegistry {
     }
   }
 
+  /// A child that was started before this agent took the place of an earlier one.
+  void adopted(int pid) {
+    if (needed) {
+      pids.add(pid);
+    }
+  }
+
   void remove(int pid) {
     if (needed) {
       pids.remove(pid);

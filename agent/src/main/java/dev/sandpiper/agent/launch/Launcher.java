@@ -13,6 +13,13 @@ public interface Launcher extends AutoCloseable {
   /// starts, and one too many fails with `RESOURCES` on the calling thread.
   void launch(LaunchSpec spec, LaunchCallback callback);
 
+  /// Takes over what an earlier agent started, whether it still runs or not; throws nothing that the kernel decides. Before
+  /// anything is started, then {@link Keeper#releaseUnclaimed} once.
+  Child adopt(EarlierChild earlier);
+
+  /// What holds descriptors when the agent cannot.
+  Keeper keeper();
+
   /// Loads and links everything that a first start would need, without starting anything; meant for a background
   /// thread right after start-up.
   void warmUp();

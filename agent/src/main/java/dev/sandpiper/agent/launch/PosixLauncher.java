@@ -12,7 +12,9 @@ import dev.sandpiper.agent.posix.Tasks;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -31,6 +33,9 @@ public final class PosixLauncher implements Launcher {
   /// Descriptors the agent should have left before it keeps many FIFOs ready.
   private static final long PLENTY_OF_DESCRIPTORS = 1024;
 
+  private static final List<String> FIFOS =
+      List.of(Child.FIFO_STDIN, Child.FIFO_STDOUT, Child.FIFO_STDERR, Child.FIFO_PTY);
+
   private static final ThreadLocal<Spawn> SPAWN = ThreadLocal.withInitial(Spawn::new);
 
   private final User self;
@@ -46,12 +51,47 @@ public final class PosixLauncher implements Launcher {
   private final ChildRegistry registry;
   private final @Nullable OrphanReaper orphans;
   private final SpawnerThread spawner;
+  private final Keeper keeper;
+  private final Inherited inherited;
 
   /// Prepares everything that starts need: raises the limit on open files, picks the FIFO directory and cleans it of
   /// earlier runs (except what `stillNeeded` says by path), starts the spawner. Throws `UnsupportedOperationException`
   /// on a system whose C library cannot start children, and `UncheckedIOException` where no directory can be made.
   public static PosixLauncher open(
       Users users, Path stateDirectory, String run, Predicate<String> stillNeeded) {
+    return open(users, stateDirectory, run, stillNeeded, List.of(), Inherited.NOTHING);
+  }
+
+  /// The same after an earlier agent: what it left is there for {@link #adopt}.
+  ///
+  /// @param earlier processes that may have to be taken over, of this boot
+  /// @param inherited descriptors handed down by the agent that this one replaces
+  public static PosixLauncher open(
+      Users users,
+      Path stateDirectory,
+      String run,
+      Collection<EarlierChild> earlier,
+      Inherited inherited) {
+    Set<String> paths = new HashSet<>();
+    for (EarlierChild child : earlier) {
+      for (String key : FIFOS) {
+        String path = child.facts().get(key);
+        if (path != null) {
+          paths.add(path);
+          paths.add(path + ChildDescriptors.ENDED);
+        }
+      }
+    }
+    return open(users, stateDirectory, run, paths::contains, earlier, inherited);
+  }
+
+  private static PosixLauncher open(
+      Users users,
+      Path stateDirectory,
+      String run,
+      Predicate<String> stillNeeded,
+      Collection<EarlierChild> earlier,
+      Inherited inherited) {
     Spawn.unsupported()
         .ifPresent(why -> {
           throw new UnsupportedOperationException("Sandpiper cannot start commands: " + why);
@@ -60,10 +100,19 @@ public final class PosixLauncher implements Launcher {
     Spawn.defaultDisposition(Signals.SIGCHLD);
     OpenFileLimit openFiles = OpenFileLimit.raise();
     FifoDirectory directory = FifoDirectory.open(stateDirectory, run, stillNeeded);
-    return new PosixLauncher(users, openFiles, directory);
+    PosixLauncher launcher =
+        new PosixLauncher(users, openFiles, directory, stateDirectory, earlier, inherited);
+    launcher.keeper.recover(inherited.of(Inherited.KEEPER));
+    return launcher;
   }
 
-  private PosixLauncher(Users users, OpenFileLimit openFiles, FifoDirectory directory) {
+  private PosixLauncher(
+      Users users,
+      OpenFileLimit openFiles,
+      FifoDirectory directory,
+      Path stateDirectory,
+      Collection<EarlierChild> earlier,
+      Inherited inherited) {
     this.openFiles = openFiles;
     self = users.self();
     canSwitch = users.canSwitch();
@@ -78,6 +127,13 @@ public final class PosixLauncher implements Launcher {
             directory, plenty ? FifoPool.READY : 4, () -> this.openFiles.hasSpare(devNull));
     boolean reaps = OrphanReaper.isNeeded();
     registry = new ChildRegistry(reaps);
+    for (EarlierChild child : earlier) {
+      if (reaps && Adopting.isOurs(child.identity())) {
+        registry.adopted(child.identity().pid()); // before the reaper looks
+      }
+    }
+    this.inherited = inherited;
+    keeper = new Keeper(stateDirectory, new KeeperStarter());
     orphans = reaps ? new OrphanReaper(registry) : null;
     spawner = new SpawnerThread(this);
   }
@@ -266,7 +322,18 @@ public final class PosixLauncher implements Launcher {
     }
     SpawnedChild child =
         new SpawnedChild(
-            pid, exitFd, hasPidfd, streams, Map.copyOf(streams.facts()), fifos, registry);
+            pid,
+            exitFd,
+            hasPidfd,
+            new ChildDescriptors(
+                spec.processId(),
+                streams.output(),
+                streams.inputFd(),
+                streams.facts(),
+                fifos,
+                keeper),
+            registry,
+            null);
     if (exitFd < 0) {
       child.signal(Signals.SIGKILL, Scope.GROUP);
       Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOWAIT); // killed, so this is short
@@ -277,6 +344,45 @@ public final class PosixLauncher implements Launcher {
     }
     priorities.apply(pid);
     return child;
+  }
+
+  @Override
+  public Child adopt(EarlierChild earlier) {
+    return new Adopting(earlier, inherited.of(earlier.processId()), keeper, fifos, registry)
+        .adopt();
+  }
+
+  @Override
+  public Keeper keeper() {
+    return keeper;
+  }
+
+  /// The keeper is a child like any other, with the agent's own identity, and nothing but its two ends.
+  private final class KeeperStarter implements Keeper.Starter {
+    @Override
+    public int start(
+        List<String> command, Map<String, String> environment, int input, int output) {
+      Spawn spawn = SPAWN.get();
+      spawn.arguments(command, environment);
+      spawn.begin();
+      spawn.dup2(input, 0);
+      spawn.dup2(output, 1);
+      spawn.dup2(devNull, 2);
+      spawn.chdir("/");
+      registry.spawning();
+      int pid = 0;
+      try {
+        pid = spawn.start(command.getFirst());
+        return pid;
+      } finally {
+        registry.spawned(pid);
+      }
+    }
+
+    @Override
+    public void ended(int pid) {
+      registry.remove(pid);
+    }
   }
 
   private static void refuseNuls(LaunchSpec spec) throws LaunchException {

@@ -4,33 +4,26 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.posix.Tasks;
-import dev.sandpiper.agent.posix.Terminals;
 import dev.sandpiper.agent.posix.WaitStatus;
 import java.nio.ByteBuffer;
-import java.util.Collections;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A child of this agent. Its pid is its own until it is reaped, which is why signals and the reaping share a lock: a
 /// signal is either sent before, or knows that the number may mean another process by now.
 ///
-/// Under the locks are system calls that never block, and nothing else. Neither lock is taken inside the other.
+/// Under the lock are system calls that never block, and nothing else.
 final class SpawnedChild implements Child {
   private final int pid;
   private final boolean hasPidfd;
-  private final Map<String, String> facts;
-  private final FifoPool fifos;
+  private final ChildDescriptors descriptors;
   private final ChildRegistry registry;
-  private final boolean terminal;
-  private final Set<String> retired = Collections.synchronizedSet(new HashSet<>(4));
+
+  /// What an earlier agent, of which this one took the place, had kept; null for a child of this agent's own making.
+  private final Keeper.@Nullable Found found;
 
   /// Guards the right to use the pid.
   private final Object life = new Object();
-
-  /// Guards the descriptors, so that none is used after it was closed.
-  private final Object descriptors = new Object();
 
   @GuardedBy("life")
   private @Nullable ProcessIdentity identity;
@@ -50,33 +43,18 @@ final class SpawnedChild implements Child {
   @GuardedBy("life")
   private int exitFd;
 
-  /// Null once it was handed over.
-  @GuardedBy("descriptors")
-  private @Nullable ChildOutput output;
-
-  /// The stdin pipe, or a duplicate of the master; -1 when closed.
-  @GuardedBy("descriptors")
-  private int inputFd;
-
-  @GuardedBy("descriptors")
-  private boolean inputClosed;
-
   SpawnedChild(
       int pid,
       int exitFd,
       boolean hasPidfd,
-      ChildStreams streams,
-      Map<String, String> facts,
-      FifoPool fifos,
-      ChildRegistry registry) {
+      ChildDescriptors descriptors,
+      ChildRegistry registry,
+      Keeper.@Nullable Found found) {
+    this.found = found;
     this.pid = pid;
     this.exitFd = exitFd;
     this.hasPidfd = hasPidfd;
-    this.output = streams.output();
-    this.inputFd = streams.inputFd();
-    this.terminal = streams.output() instanceof ChildOutput.Terminal;
-    this.facts = facts;
-    this.fifos = fifos;
+    this.descriptors = descriptors;
     this.registry = registry;
   }
 
@@ -106,19 +84,29 @@ final class SpawnedChild implements Child {
 
   @Override
   public ChildOutput output() {
-    synchronized (descriptors) {
-      ChildOutput taken = output;
-      if (taken == null) {
-        throw new IllegalStateException("the output of pid " + pid + " has been taken already");
-      }
-      output = null;
-      return taken;
-    }
+    return descriptors.output(this);
   }
 
   @Override
   public Map<String, String> facts() {
-    return facts;
+    return descriptors.facts();
+  }
+
+  @Override
+  public void keep() {
+    if (found == null || found.boxes().isEmpty()) {
+      descriptors.keep(hasPidfd ? pidfd() : -1);
+    }
+  }
+
+  @Override
+  public int kept(String name) {
+    return found == null ? -1 : found.take(name);
+  }
+
+  @Override
+  public void keep(String name, int fd) {
+    descriptors.keep(name, fd);
   }
 
   @Override
@@ -198,66 +186,27 @@ final class SpawnedChild implements Child {
 
   @Override
   public int inputFd() {
-    synchronized (descriptors) {
-      return inputClosed ? -1 : inputFd;
-    }
+    return descriptors.inputFd();
   }
 
   @Override
   public long writeInput(ByteBuffer direct) {
-    synchronized (descriptors) {
-      return inputClosed || inputFd < 0 ? -Errno.EBADF : Posix.write(inputFd, direct);
-    }
+    return descriptors.writeInput(direct);
   }
 
   @Override
   public void closeInput() {
-    String path = facts.get(FIFO_STDIN);
-    if (endInput() && path != null && !over) { // else close() does it, soon
-      fifos.retireInput(path, true);
-    }
-  }
-
-  private boolean endInput() {
-    synchronized (descriptors) {
-      boolean first = !inputClosed;
-      inputClosed = true;
-      if (first && !terminal) { // a terminal's duplicate is still wanted for its size
-        closeInputFd();
-      }
-      return first;
-    }
-  }
-
-  @GuardedBy("descriptors")
-  private void closeInputFd() {
-    if (inputFd >= 0) {
-      Posix.close(inputFd);
-      inputFd = -1;
-    }
+    descriptors.closeInput(over);
   }
 
   @Override
   public int resize(PtySize size) {
-    synchronized (descriptors) {
-      if (!terminal) {
-        return -Errno.ENOTTY;
-      }
-      return inputFd < 0 ? -Errno.EBADF : Terminals.setSize(inputFd, size.columns(), size.rows());
-    }
+    return descriptors.resize(size);
   }
 
   @Override
   public void outputDrained(String fifoKey) {
-    String path = facts.get(fifoKey);
-    if (path == null || !retired.add(fifoKey)) {
-      return;
-    }
-    if (fifoKey.equals(FIFO_STDIN)) {
-      fifos.retireInput(path, false); // a background child may still open it
-    } else {
-      fifos.retire(path);
-    }
+    descriptors.outputDrained(fifoKey);
   }
 
   @Override
@@ -271,28 +220,10 @@ final class SpawnedChild implements Child {
         exitFd = -1;
       }
     }
-    endInput();
-    ChildOutput left;
-    synchronized (descriptors) {
-      closeInputFd();
-      left = output;
-      output = null;
+    if (found != null) {
+      found.closeRest();
     }
-    switch (left) {
-      case null -> {} // taken, and closed by whoever took it
-      case ChildOutput.Pipes(int stdout, int stderr) -> closeAll(stdout, stderr);
-      case ChildOutput.Terminal(int master, int read, int write) -> closeAll(master, read, write);
-    }
-    outputDrained(FIFO_STDIN);
-    outputDrained(FIFO_STDOUT);
-    outputDrained(FIFO_STDERR);
-    outputDrained(FIFO_PTY);
-  }
-
-  private static void closeAll(int... fds) {
-    for (int fd : fds) {
-      Posix.close(fd);
-    }
+    descriptors.close();
   }
 
   @Override

@@ -167,6 +167,27 @@ public final class Tasks {
     return known ? info.get(JAVA_INT, PIDFD_INFO_EXIT_CODE) : -Errno.EAGAIN;
   }
 
+  /// Whether the kernel lets this thread look into a process (`PTRACE_MODE_READ`), also one that has exited but is not
+  /// collected: then its `/proc/PID/stat` tells the truth.
+  public static boolean mayLookInto(int pid) {
+    Scratch scratch = Scratch.mine();
+    long path = scratch.path("/proc/" + pid + "/cwd");
+    long result =
+        Kernel.syscall(
+            scratch,
+            Abi.READLINKAT,
+            Fcntl.AT_FDCWD,
+            path,
+            scratch.struct.address(),
+            Scratch.STRUCT_BYTES,
+            0,
+            0);
+    // The right is asked for before anything else; a process that has exited has no working
+    // directory any more.
+    return result >= 0
+        || (result == -Errno.ENOENT && Posix.statusError("/proc/" + pid) == 0);
+  }
+
   /// waitid(2) as the kernel has it, with resource usage. Null where `WNOHANG` found nobody; on failure a status whose
   /// {@link WaitStatus#error} is `-errno`.
   public static @Nullable WaitStatus waitid(int idType, int id, int options) {

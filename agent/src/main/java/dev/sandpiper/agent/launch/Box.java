@@ -1,0 +1,148 @@
+package dev.sandpiper.agent.launch;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sandpiper.agent.posix.Errno;
+import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.posix.Sockets;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Descriptors of one process that have to outlive the agent, in the queue of a socket of their own.
+///
+/// The keeper holds the socket, and so the queue, open; the agent holds it too, and lets go of everything in it by emptying the
+/// queue, whoever else has the socket. That is what makes an end of input or a hang-up possible at once. What is to go before
+/// the rest, the way into the process, lies in the first message. Thread-safe.
+final class Box {
+  private static final String SEPARATOR = "\n";
+
+  private final int fd;
+
+  @GuardedBy("this")
+  private boolean hasInput;
+
+  @GuardedBy("this")
+  private boolean released;
+
+  private Box(int fd, boolean hasInput) {
+    this.fd = fd;
+    this.hasInput = hasInput;
+  }
+
+  /// What lies in a box.
+  ///
+  /// @param descriptors new ones of the agent's, by name; whoever gets them closes them
+  record Content(String processId, Map<String, Integer> descriptors, boolean complete) {}
+
+  /// A box with these descriptors, which stay the caller's too. Null with `error[0]` set to `-errno` where the kernel refuses.
+  ///
+  /// @param input by name, what {@link #releaseInput} lets go; may be empty
+  static @Nullable Box of(
+      String processId, Map<String, Integer> input, Map<String, Integer> others, int[] error) {
+    int[] pair = new int[2];
+    error[0] = Sockets.pair(pair);
+    if (error[0] < 0) {
+      return null;
+    }
+    int sent = input.isEmpty() ? 1 : send(pair[0], processId, input);
+    if (sent > 0 && !others.isEmpty()) {
+      sent = send(pair[0], processId, others);
+    }
+    Posix.close(pair[0]); // what is in the queue stays in it
+    if (sent < 0) {
+      error[0] = sent;
+      Posix.close(pair[1]);
+      return null;
+    }
+    return new Box(pair[1], !input.isEmpty());
+  }
+
+  private static int send(int fd, String processId, Map<String, Integer> descriptors) {
+    int[] fds = new int[descriptors.size()];
+    int count = 0;
+    for (int descriptor : descriptors.values()) {
+      fds[count++] = descriptor;
+    }
+    String text = processId + SEPARATOR + String.join(" ", descriptors.keySet());
+    return Sockets.send(fd, text, fds, count);
+  }
+
+  /// A box that an earlier agent made, and what is in it; the box has the descriptor from now on. Null when it is empty or not
+  /// understood: it is then closed, and nothing was taken out.
+  static @Nullable Opened open(int fd) {
+    Sockets.peekFrom(fd, 0);
+    Map<String, Integer> descriptors = new HashMap<>();
+    String processId = "";
+    boolean complete = true;
+    int messages = 0;
+    for (Sockets.Message message = Sockets.peek(fd); message != null; message = Sockets.peek(fd)) {
+      String[] parts = message.text().split(SEPARATOR, 2);
+      List<String> names = parts.length < 2 ? List.of() : List.of(parts[1].split(" ", -1));
+      processId = parts[0];
+      complete &= message.complete();
+      messages++;
+      for (int i = 0; i < message.descriptors().size(); i++) {
+        int descriptor = message.descriptors().get(i);
+        if (i >= names.size() || descriptors.putIfAbsent(names.get(i), descriptor) != null) {
+          Posix.close(descriptor);
+        }
+      }
+    }
+    if (messages == 0) {
+      Posix.close(fd);
+      return null;
+    }
+    boolean hasInput = descriptors.containsKey(Child.STDIN);
+    return new Opened(new Box(fd, hasInput), new Content(processId, descriptors, complete));
+  }
+
+  record Opened(Box box, Content content) {}
+
+  int fd() {
+    return fd;
+  }
+
+  /// Lets go of the way into the process; later calls have no effect.
+  synchronized void releaseInput() {
+    if (hasInput && !released) {
+      hasInput = false;
+      Sockets.drop(fd);
+    }
+  }
+
+  /// Lets go of everything. May be called twice; says whether this was the first time.
+  synchronized boolean release() {
+    if (released) {
+      return false;
+    }
+    released = true;
+    while (Sockets.drop(fd) > 0) {
+      // Each turn takes one message.
+    }
+    Posix.close(fd);
+    return true;
+  }
+
+  /// The reason in words, for a process's facts.
+  static String refusal(int error) {
+    return switch (-error) {
+      case Errno.ETOOMANYREFS -> "this user has too many descriptors in queues (ETOOMANYREFS)";
+      case Errno.EAGAIN -> "its queue is full (EAGAIN)";
+      default -> Errno.describe(error);
+    };
+  }
+
+  /// In the order in which they are sent.
+  static Map<String, Integer> named(Object... namesAndDescriptors) {
+    Map<String, Integer> named = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndDescriptors.length; i += 2) {
+      int fd = (Integer) namesAndDescriptors[i + 1];
+      if (fd >= 0) {
+        named.put((String) namesAndDescriptors[i], fd);
+      }
+    }
+    return named;
+  }
+}

@@ -1,0 +1,224 @@
+package dev.sandpiper.agent.launch;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sandpiper.agent.posix.Errno;
+import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.posix.Terminals;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/// The agent's ends of one process's streams, whoever started it: input, output until it is taken, FIFOs, and what the keeper
+/// keeps of them. Thread-safe; under its lock are system calls that never block.
+final class ChildDescriptors {
+  /// Behind the path of a stdin FIFO that has got its end of input, so that a later agent does not open it again.
+  static final String ENDED = ".ended";
+
+  private final String processId;
+  private final boolean terminal;
+  private final FifoPool fifos;
+  private final Keeper keeper;
+  private final Map<String, String> facts;
+  private final ChildOutput ends;
+  private final Set<String> retired = Collections.synchronizedSet(new HashSet<>(4));
+
+  /// Null once it was handed over.
+  @GuardedBy("this")
+  private @Nullable ChildOutput output;
+
+  /// The stdin pipe, or a duplicate of the master; -1 when closed.
+  @GuardedBy("this")
+  private int inputFd;
+
+  @GuardedBy("this")
+  private boolean inputClosed;
+
+  @GuardedBy("this")
+  private final List<Box> boxes = new ArrayList<>(1);
+
+  private volatile boolean inputPathEnded;
+
+  ChildDescriptors(
+      String processId,
+      ChildOutput output,
+      int inputFd,
+      Map<String, String> facts,
+      FifoPool fifos,
+      Keeper keeper) {
+    this.processId = processId;
+    this.output = output;
+    this.ends = output;
+    this.inputFd = inputFd;
+    this.terminal = output instanceof ChildOutput.Terminal;
+    this.facts = new ConcurrentHashMap<>(facts);
+    this.fifos = fifos;
+    this.keeper = keeper;
+  }
+
+  ChildOutput output(Object owner) {
+    synchronized (this) {
+      ChildOutput taken = output;
+      if (taken == null) {
+        throw new IllegalStateException("the output of " + owner + " has been taken already");
+      }
+      output = null;
+      return taken;
+    }
+  }
+
+  Map<String, String> facts() {
+    return Map.copyOf(facts);
+  }
+
+  void fact(String key, String value) {
+    facts.put(key, value);
+  }
+
+  // --- The keeper. ---
+
+  /// Hands everything to the keeper, before any of it has been closed by whoever took the output.
+  void keep(int exitFd) {
+    int[] error = new int[1];
+    synchronized (this) {
+      Map<String, Integer> outputs =
+          switch (ends) {
+            case ChildOutput.Pipes(int stdout, int stderr) ->
+                Box.named(Child.STDOUT, stdout, Child.STDERR, stderr, Child.EXIT, exitFd);
+            case ChildOutput.Terminal(int master, int read, int _) ->
+                Box.named(Child.MASTER, master, Child.CARRIER, read, Child.EXIT, exitFd);
+          };
+      Map<String, Integer> input =
+          terminal || inputClosed ? Map.of() : Box.named(Child.STDIN, inputFd);
+      add(Box.of(processId, input, outputs, error), error[0]);
+    }
+  }
+
+  void keep(String name, int fd) {
+    int[] error = new int[1];
+    synchronized (this) {
+      add(Box.of(processId, Map.of(), Map.of(name, fd), error), error[0]);
+    }
+  }
+
+  @GuardedBy("this")
+  private void add(@Nullable Box box, int error) {
+    if (box == null) {
+      fact(Child.KEEPER, Box.refusal(error));
+    } else {
+      boxes.add(box);
+      keeper.add(box, why -> fact(Child.KEEPER, why));
+    }
+  }
+
+  /// What an earlier agent's keeper has of it already.
+  synchronized void kept(List<Box> already) {
+    boxes.addAll(already);
+  }
+
+  // --- Input. ---
+
+  /// An earlier agent has ended the input already, and the FIFO has its other name.
+  void inputHasEnded() {
+    synchronized (this) {
+      inputClosed = true;
+    }
+    inputPathEnded = true;
+  }
+
+  synchronized int inputFd() {
+    return inputClosed ? -1 : inputFd;
+  }
+
+  synchronized long writeInput(ByteBuffer direct) {
+    return inputClosed || inputFd < 0 ? -Errno.EBADF : Posix.write(inputFd, direct);
+  }
+
+  /// @param over whether the process is known to have exited, so that nobody waits for this end
+  void closeInput(boolean over) {
+    if (!endInput()) {
+      return;
+    }
+    String path = facts.get(Child.FIFO_STDIN);
+    if (path != null && !over) { // else close() does it, soon
+      Posix.rename(path, path + ENDED);
+      inputPathEnded = true;
+      fifos.retireInput(path + ENDED, true);
+    }
+  }
+
+  private synchronized boolean endInput() {
+    boolean first = !inputClosed;
+    inputClosed = true;
+    if (first && !terminal) { // a terminal's duplicate is still wanted for its size
+      boxes.forEach(Box::releaseInput);
+      closeInputFd();
+    }
+    return first;
+  }
+
+  @GuardedBy("this")
+  private void closeInputFd() {
+    if (inputFd >= 0) {
+      Posix.close(inputFd);
+      inputFd = -1;
+    }
+  }
+
+  synchronized int resize(PtySize size) {
+    if (!terminal) {
+      return -Errno.ENOTTY;
+    }
+    return inputFd < 0 ? -Errno.EBADF : Terminals.setSize(inputFd, size.columns(), size.rows());
+  }
+
+  // --- Ends. ---
+
+  void outputDrained(String fifoKey) {
+    String path = facts.get(fifoKey);
+    if (path == null || !retired.add(fifoKey)) {
+      return;
+    }
+    if (fifoKey.equals(Child.FIFO_STDIN)) {
+      // a background child may still open it
+      fifos.retireInput(inputPathEnded ? path + ENDED : path, false);
+    } else {
+      fifos.retire(path);
+    }
+  }
+
+  /// Lets go of everything that is left.
+  void close() {
+    endInput();
+    ChildOutput left;
+    List<Box> kept;
+    synchronized (this) {
+      closeInputFd();
+      left = output;
+      output = null;
+      kept = List.copyOf(boxes);
+      boxes.clear();
+    }
+    kept.forEach(keeper::remove);
+    switch (left) {
+      case null -> {} // taken, and closed by whoever took it
+      case ChildOutput.Pipes(int stdout, int stderr) -> closeAll(stdout, stderr);
+      case ChildOutput.Terminal(int master, int read, int write) -> closeAll(master, read, write);
+    }
+    outputDrained(Child.FIFO_STDIN);
+    outputDrained(Child.FIFO_STDOUT);
+    outputDrained(Child.FIFO_STDERR);
+    outputDrained(Child.FIFO_PTY);
+  }
+
+  private static void closeAll(int... fds) {
+    for (int fd : fds) {
+      Posix.close(fd);
+    }
+  }
+}

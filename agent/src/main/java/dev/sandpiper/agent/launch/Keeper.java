@@ -1,0 +1,507 @@
+package dev.sandpiper.agent.launch;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.sandpiper.agent.posix.Errno;
+import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.posix.Signals;
+import dev.sandpiper.agent.posix.Sockets;
+import dev.sandpiper.agent.posix.Tasks;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A process that does nothing, and so keeps open what commands need when the agent is killed.
+///
+/// It is a `sleep infinity` whose standard input and output are the two ends of one socket pair. The agent sends {@link Box}es
+/// into that pair; nobody ever receives them, so everything in them stays open as long as the keeper or the agent lives. As the
+/// agent has both ends too, a keeper that was killed is replaced by starting another one with the same ends: nothing has to be
+/// sent again. A new agent finds the keeper by a file in the state directory, checks its identity, fetches the two ends with
+/// pidfd_getfd(2), and looks at the queue without taking anything out, so that it may be killed at any moment itself.
+///
+/// The queue takes {@link #MOST_MESSAGES} messages of {@link Sockets#MOST_DESCRIPTORS} boxes. When half of them are empty, or
+/// there are many small messages, all boxes in use are sent again in as few messages as possible, and then the old ones are
+/// dropped, in this order. Where the kernel refuses, {@link Child#KEEPER} in the process's facts tells.
+///
+/// Started when the first command has been started. Thread-safe; its lock is innermost, and held across a spawn.
+public final class Keeper {
+  private static final Logger LOG = LoggerFactory.getLogger("keeper");
+
+  private static final String FILE = "keeper";
+  private static final String HEAD = "sandpiper keeper 1";
+
+  /// Under the 277 that the default buffer of a socket takes (each counts as 768 bytes of 212,992).
+  static final int MOST_MESSAGES = 200;
+
+  private static final int REPACK_AT = 128;
+
+  /// What ends sooner was not killed, but does not work here.
+  private static final long QUICK_DEATH_NANOS = 1_000_000_000;
+
+  private static final long RETRY_NANOS = 10_000_000_000L;
+
+  /// In the order in which they are tried; `cat` reads from an end that nobody sends to.
+  private static final List<List<String>> PROGRAMS =
+      List.of(
+          List.of("/bin/sleep", "infinity"),
+          List.of("/usr/bin/sleep", "infinity"),
+          List.of("/bin/cat"),
+          List.of("/usr/bin/cat"));
+
+  /// Starts a program with these descriptors as its standard input and output: its pid, or `-errno`.
+  interface Starter {
+    int start(List<String> command, Map<String, String> environment, int input, int output);
+
+    /// It has ended and was collected.
+    void ended(int pid);
+  }
+
+  /// What an earlier agent left for one process.
+  static final class Found {
+    private final Map<String, Integer> descriptors = new HashMap<>();
+    private final List<Box> boxes = new ArrayList<>(1);
+
+    /// Takes a descriptor out; -1 when there is none of that name.
+    int take(String name) {
+      Integer fd = descriptors.remove(name);
+      return fd == null ? -1 : fd;
+    }
+
+    List<Box> boxes() {
+      return boxes;
+    }
+
+    Set<String> names() {
+      return descriptors.keySet();
+    }
+
+    void closeRest() {
+      descriptors.values().forEach(Posix::close);
+      descriptors.clear();
+    }
+  }
+
+  private final Path file;
+  private final Starter starter;
+
+  @GuardedBy("this")
+  private int sendFd = -1;
+
+  @GuardedBy("this")
+  private int receiveFd = -1;
+
+  @GuardedBy("this")
+  private int exitFd = -1;
+
+  @GuardedBy("this")
+  private int pid;
+
+  @GuardedBy("this")
+  private long startedNanos;
+
+  @GuardedBy("this")
+  private int program;
+
+  @GuardedBy("this")
+  private int quickDeaths;
+
+  /// When to try again after none could be started.
+  @GuardedBy("this")
+  private long notBefore = System.nanoTime();
+
+  /// Why there is no keeper; null while there is or can be one.
+  @GuardedBy("this")
+  private @Nullable String problem;
+
+  @GuardedBy("this")
+  private final Set<Box> boxes = new LinkedHashSet<>();
+
+  /// With whom to tell why it is not kept. Bound: one or two per process, until the next {@link #flush}.
+  @GuardedBy("this")
+  private final Map<Box, Consumer<String>> unsent = new LinkedHashMap<>();
+
+  @GuardedBy("this")
+  private int messages;
+
+  /// Boxes in those messages, empty ones included.
+  @GuardedBy("this")
+  private int sent;
+
+  /// By process, until they are claimed.
+  @GuardedBy("this")
+  private final Map<String, Found> found = new HashMap<>();
+
+  /// The pidfd of an earlier agent's keeper whose descriptors could not be fetched; -1 when there is none.
+  @GuardedBy("this")
+  private int foreign = -1;
+
+  /// Why nothing, or not everything, could be had from an earlier agent's keeper; null when nothing was missed.
+  @GuardedBy("this")
+  private @Nullable String missed;
+
+  Keeper(Path stateDirectory, Starter starter) {
+    file = stateDirectory.resolve(FILE);
+    this.starter = starter;
+  }
+
+  // --- What an earlier agent left. ---
+
+  /// Looks for the keeper of an earlier agent, and at everything in it. Once, before anything is kept.
+  ///
+  /// @param inherited the two ends by name, {@link Inherited#KEEPER}, where they were handed down
+  synchronized void recover(Map<String, Integer> inherited) {
+    ProcessIdentity left = read();
+    if (left == null) {
+      missed = "there was no keeper";
+      return;
+    }
+    int pidfd = Tasks.pidfdOpen(left.pid());
+    if (pidfd < 0 || !left.equals(ProcStat.identity(left.pid()))) {
+      if (pidfd >= 0) {
+        Posix.close(pidfd);
+      }
+      missed = "the keeper was gone";
+      return;
+    }
+    int send = end(inherited, Inherited.SEND, pidfd, 0);
+    int receive = end(inherited, Inherited.RECEIVE, pidfd, 1);
+    if (send < 0 || receive < 0) {
+      foreign = pidfd;
+      missed =
+          "what the keeper (pid %d) holds could not be fetched: pidfd_getfd: %s"
+              .formatted(left.pid(), Errno.describe(Math.min(send, receive)));
+      closeAll(send, receive);
+      return;
+    }
+    sendFd = send;
+    receiveFd = receive;
+    exitFd = pidfd;
+    pid = left.pid();
+    look();
+  }
+
+  private static int end(Map<String, Integer> inherited, String name, int pidfd, int number) {
+    Integer handed = inherited.get(name);
+    return handed != null ? handed : Tasks.pidfdGetfd(pidfd, number);
+  }
+
+  @GuardedBy("this")
+  private void look() {
+    Sockets.peekFrom(receiveFd, 0);
+    for (Sockets.Message message = Sockets.peek(receiveFd);
+        message != null;
+        message = Sockets.peek(receiveFd)) {
+      messages++;
+      sent += message.descriptors().size();
+      boolean complete = message.complete();
+      for (int fd : message.descriptors()) {
+        Box.Opened opened = Box.open(fd);
+        if (opened != null) {
+          complete &= opened.content().complete();
+          put(opened);
+        }
+      }
+      if (!complete) {
+        missed = "there were not enough descriptors left for all that the keeper holds";
+      }
+    }
+  }
+
+  /// A box may be in the queue twice, where an agent was killed while it sent everything again.
+  @GuardedBy("this")
+  private void put(Box.Opened opened) {
+    Found process = found.computeIfAbsent(opened.content().processId(), _ -> new Found());
+    Map<String, Integer> descriptors = opened.content().descriptors();
+    if (process.descriptors.keySet().containsAll(descriptors.keySet())) {
+      descriptors.values().forEach(Posix::close);
+      Posix.close(opened.box().fd());
+      return;
+    }
+    process.boxes.add(opened.box());
+    boxes.add(opened.box());
+    descriptors.forEach((name, fd) -> {
+      if (process.descriptors.putIfAbsent(name, fd) != null) {
+        Posix.close(fd);
+      }
+    });
+  }
+
+  /// What there is of one process; once.
+  synchronized Found claim(String processId) {
+    Found claimed = found.remove(processId);
+    return claimed == null ? new Found() : claimed;
+  }
+
+  /// Why something of an earlier agent may be missing; null when everything was there.
+  synchronized @Nullable String missed() {
+    return missed;
+  }
+
+  /// Whether an earlier keeper still holds everything, though it cannot be had from it.
+  synchronized boolean holdsUnfetched() {
+    return foreign >= 0;
+  }
+
+  /// Lets go of what no process claimed, and of a keeper whose descriptors could not be fetched: what it held is either open
+  /// again by its path, or lost. The new keeper must hold its own before that.
+  public synchronized void releaseUnclaimed() {
+    for (Found process : found.values()) {
+      process.closeRest();
+      process.boxes.forEach(this::remove);
+    }
+    found.clear();
+    if (foreign >= 0) {
+      Tasks.pidfdSendSignal(foreign, Signals.SIGKILL, 0);
+      Posix.close(foreign);
+      foreign = -1;
+    }
+  }
+
+  // --- Keeping. ---
+
+  /// Keeps a box, from the next {@link #flush} on. `refused` is told, at that moment, why it is not; it returns at once.
+  synchronized void add(Box box, Consumer<String> refused) {
+    boxes.add(box);
+    unsent.put(box, refused);
+  }
+
+  /// Empties a box; its place in the queue is used again some time.
+  void remove(Box box) {
+    if (box.release()) {
+      synchronized (this) {
+        boxes.remove(box);
+        unsent.remove(box);
+      }
+    }
+  }
+
+  /// Sends what has come since the last time, in one message where that is enough, and starts the keeper where there is none.
+  public void flush() {
+    List<Consumer<String>> told;
+    String why;
+    synchronized (this) {
+      told = List.copyOf(unsent.values());
+      why = sendAndStart();
+      unsent.clear();
+    }
+    if (why != null) {
+      told.forEach(refused -> refused.accept(why));
+    }
+  }
+
+  @GuardedBy("this")
+  private @Nullable String sendAndStart() {
+    if (unsent.isEmpty() && (boxes.isEmpty() || exitFd >= 0)) {
+      return null;
+    }
+    if (sendFd < 0) {
+      int[] pair = new int[2];
+      int made = Sockets.pair(pair);
+      if (made < 0) {
+        return "no socket pair for the keeper: " + Errno.describe(made);
+      }
+      sendFd = pair[0];
+      receiveFd = pair[1];
+    }
+    int error = send();
+    if (exitFd < 0 && System.nanoTime() - notBefore >= 0) {
+      startProgram();
+    }
+    return error < 0 ? "the keeper takes no more: " + Box.refusal(error) : problem;
+  }
+
+  @GuardedBy("this")
+  private int send() {
+    int needed = messagesFor(unsent.size());
+    boolean manySmall = messages + needed > REPACK_AT && sent > 2L * boxes.size();
+    if (manySmall || messages + needed > MOST_MESSAGES) {
+      return repack();
+    }
+    return send(List.copyOf(unsent.keySet()));
+  }
+
+  /// First the new messages, then the old ones go: whoever is killed in between has every box at least once.
+  @GuardedBy("this")
+  private int repack() {
+    int old = messages;
+    messages = 0;
+    sent = 0;
+    int error = send(List.copyOf(boxes));
+    if (error < 0) {
+      messages += old; // the old ones stay, as they may hold what was not sent
+      return error;
+    }
+    for (int i = 0; i < old; i++) {
+      Sockets.drop(receiveFd);
+    }
+    return 0;
+  }
+
+  @GuardedBy("this")
+  private int send(List<Box> some) {
+    int[] fds = new int[Math.min(some.size(), Sockets.MOST_DESCRIPTORS)];
+    for (int from = 0; from < some.size(); from += fds.length) {
+      int count = Math.min(fds.length, some.size() - from);
+      for (int i = 0; i < count; i++) {
+        fds[i] = some.get(from + i).fd();
+      }
+      int result = Sockets.send(sendFd, HEAD, fds, count);
+      if (result < 0) {
+        return result;
+      }
+      messages++;
+      sent += count;
+    }
+    return 0;
+  }
+
+  private static int messagesFor(int count) {
+    return (count + Sockets.MOST_DESCRIPTORS - 1) / Sockets.MOST_DESCRIPTORS;
+  }
+
+  @GuardedBy("this")
+  private void startProgram() {
+    Map<String, String> environment = new HashMap<>();
+    environment.put("SANDPIPER_KEEPER", String.valueOf(file.getParent()));
+    String path = System.getenv("PATH");
+    if (path != null) {
+      environment.put("PATH", path);
+    }
+    String why = "they end at once";
+    for (int tries = 0; tries < PROGRAMS.size() && quickDeaths < PROGRAMS.size(); tries++) {
+      List<String> command = PROGRAMS.get(program);
+      int started = starter.start(command, environment, sendFd, receiveFd);
+      if (started > 0) {
+        pid = started;
+        startedNanos = System.nanoTime();
+        exitFd = Tasks.pidfdOpen(started);
+        if (exitFd >= 0) {
+          problem = write(ProcStat.identity(started));
+          return;
+        }
+        why = "its exit cannot be watched: " + Errno.describe(exitFd);
+        Tasks.kill(started, Signals.SIGKILL);
+        Tasks.waitid(Tasks.P_PID, started, Tasks.WEXITED);
+        starter.ended(started);
+        break;
+      }
+      why = command + ": " + Errno.describe(started);
+      program = (program + 1) % PROGRAMS.size();
+    }
+    if (problem == null) {
+      LOG.warn("no keeper could be started, so commands do not survive the agent: {}", why);
+    }
+    problem = "no keeper could be started: " + why;
+    quickDeaths = 0;
+    notBefore = System.nanoTime() + RETRY_NANOS;
+  }
+
+  /// Readable when the keeper has ended: then call {@link #replace}. -1 while there is none.
+  public synchronized int exitFd() {
+    return exitFd;
+  }
+
+  public synchronized int pid() {
+    return pid;
+  }
+
+  /// The keeper has ended; another one gets the same two ends, and so holds the same descriptors.
+  public synchronized void replace() {
+    if (exitFd < 0) {
+      return;
+    }
+    boolean quick = System.nanoTime() - startedNanos < QUICK_DEATH_NANOS;
+    quickDeaths = quick ? quickDeaths + 1 : 0;
+    if (quick) {
+      program = (program + 1) % PROGRAMS.size();
+    }
+    LOG.warn("the keeper (pid {}) has ended; it is replaced", pid);
+    collect();
+    if (!boxes.isEmpty()) {
+      startProgram();
+    }
+  }
+
+  @GuardedBy("this")
+  private void collect() {
+    Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOHANG); // not ours, if an earlier agent's
+    starter.ended(pid);
+    Posix.close(exitFd);
+    exitFd = -1;
+    pid = 0;
+  }
+
+  /// The agent ends.
+  ///
+  /// @param survivors whether commands go on: then the keeper does too
+  public synchronized void close(boolean survivors) {
+    if (exitFd >= 0 && !survivors) {
+      Tasks.pidfdSendSignal(exitFd, Signals.SIGKILL, 0);
+      Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED);
+      collect();
+      try {
+        Files.deleteIfExists(file);
+      } catch (IOException left) {
+        LOG.warn("{} could not be removed: {}", file, left.toString());
+      }
+    }
+    closeAll(sendFd, receiveFd, exitFd);
+    sendFd = -1;
+    receiveFd = -1;
+    exitFd = -1;
+  }
+
+  private static void closeAll(int... fds) {
+    for (int fd : fds) {
+      if (fd >= 0) {
+        Posix.close(fd);
+      }
+    }
+  }
+
+  // --- The file that the next agent finds it by. ---
+
+  private @Nullable String write(ProcessIdentity identity) {
+    Path fresh = file.resolveSibling(FILE + ".new");
+    try {
+      Files.writeString(
+          fresh,
+          "%s%n%d %d %s%n"
+              .formatted(HEAD, identity.pid(), identity.startTicks(), identity.bootId()));
+      Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+      return null;
+    } catch (IOException failure) {
+      LOG.warn("the keeper cannot be found again: {}", failure.toString());
+      return "the keeper cannot be found again: " + failure;
+    }
+  }
+
+  /// Null where there is none, or the file is not understood.
+  private @Nullable ProcessIdentity read() {
+    try {
+      List<String> lines = Files.readAllLines(file);
+      String[] parts = lines.size() == 2 ? lines.get(1).split(" ", 3) : new String[0];
+      if (parts.length == 3 && lines.getFirst().equals(HEAD) && !parts[2].isEmpty()) {
+        return new ProcessIdentity(
+            Integer.parseInt(parts[0]), Long.parseLong(parts[1]), parts[2]);
+      }
+      LOG.warn("{} is not understood; the keeper of an earlier agent is not used", file);
+    } catch (java.nio.file.NoSuchFileException none) {
+      return null;
+    } catch (IOException | NumberFormatException damaged) {
+      LOG.warn("{} is damaged: {}", file, damaged.toString());
+    }
+    return null;
+  }
+}
