@@ -483,4 +483,14 @@ public final class OutputLog {
       streams.closeAll();
     }
   }
+
+  /// Whoever printed to `names` still does, or left something in a pipe.
+  void goOn(@Nullable Index found, Set<StreamName> names) {
+    synchronized (this) {
+      index.restore(found);
+      for (StreamName name : names) {
+        stream(name).open = true;
+      }
+    }
+  }
 }

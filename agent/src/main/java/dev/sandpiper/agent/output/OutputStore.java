@@ -139,6 +139,24 @@ public final class OutputStore implements AutoCloseable, MetricSource {
     return log;
   }
 
+  /// Opens what an earlier agent left of a process that is taken over: the log goes on where its files end. Before
+  /// [#recoverRest].
+  ///
+  /// @param streams what it may still print to
+  public OutputLog adopt(String processId, Set<StreamName> streams) {
+    OutputLog log;
+    synchronized (this) {
+      Remains known = remains.remove(FileName.checkProcessId(processId));
+      Remains left = known == null ? new Remains(processId, directory) : known;
+      log = left.goOn(this, streams);
+      if (logs.putIfAbsent(processId, log) != null) {
+        throw new IllegalStateException("there is an output log of process " + processId);
+      }
+    }
+    total.addAndGet(log.retained());
+    return log;
+  }
+
   /// Opens what is left of processes nobody has named, oldest first: nothing is deleted because a journal is missing.
   public List<OutputLog> recoverRest() {
     List<String> rest;

@@ -91,14 +91,27 @@ final class Remains {
 
   /// Makes a finished log of it.
   OutputLog open(OutputStore store, Map<StreamName, Long> ends, byte[] smallIndex) {
+    OutputLog log = restore(store, ends.keySet(), ends);
+    log.restore(index(log, log.streams(), smallIndex));
+    return log;
+  }
+
+  /// Makes a log of it that goes on: new segments begin where the files end.
+  OutputLog goOn(OutputStore store, Set<StreamName> streams) {
+    OutputLog log = restore(store, streams, Map.of());
+    log.goOn(index(log, log.streams(), new byte[0]), streams);
+    return log;
+  }
+
+  private OutputLog restore(
+      OutputStore store, Set<StreamName> streams, Map<StreamName, Long> ends) {
     Set<StreamName> names = EnumSet.noneOf(StreamName.class);
-    names.addAll(ends.keySet());
+    names.addAll(streams);
     names.addAll(segments.keySet());
     OutputLog log = new OutputLog(store, processId, names);
     for (StreamName name : names) {
       restore(log, name, ends.getOrDefault(name, 0L), store);
     }
-    log.restore(index(log, names, smallIndex));
     return log;
   }
 
