@@ -27,7 +27,9 @@ import dev.sandpiper.agent.http.HttpSettings;
 import dev.sandpiper.agent.http.ListenSettings;
 import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.journal.Journal;
+import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
+import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
 import dev.sandpiper.agent.machine.TrustStore;
@@ -221,7 +223,10 @@ final class Agent implements AutoCloseable {
     Watches watches = new Watches(WatchSettings.from(settings), files, entries, counters);
     stops.push(watches::close);
     ProcessIds ids = new ProcessIds(clock);
-    Launcher launcher = PosixLauncher.open(users, state.path(), ids.get(), _ -> false);
+    List<JournalEntry> earlier = journal.entries();
+    Launcher launcher =
+        PosixLauncher.open(
+            users, state.path(), ids.get(), ProcessManager.earlier(earlier), Inherited.NOTHING);
     stops.push(launcher::close);
     stops.push(
         http::close); // before what its requests use, and again at its own place, which then has no
@@ -233,7 +238,7 @@ final class Agent implements AutoCloseable {
             System.getenv(),
             OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));
-    processes.recover(journal.entries());
+    processes.recover(earlier);
     stops.push(processes::stop);
     metrics.add(processes.metrics());
     // Read by now; commands of the same user could find them in /proc.

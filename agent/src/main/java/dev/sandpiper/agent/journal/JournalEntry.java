@@ -39,6 +39,27 @@ public sealed interface JournalEntry {
       args = List.copyOf(args);
       facts = Map.copyOf(facts);
     }
+
+    /// The same process with other facts; the newest entry of a process counts.
+    public Started with(Map<String, String> otherFacts) {
+      return new Started(
+          processId,
+          pid,
+          startTicks,
+          bootId,
+          cmd,
+          args,
+          cwd,
+          user,
+          tag,
+          pty,
+          timeLimitMillis,
+          startedAtMicros,
+          otherFacts,
+          key,
+          fingerprint,
+          ephemeral);
+    }
   }
 
   /// How a process ended.

@@ -85,8 +85,7 @@ final class Adopting {
     if (exit == null && isOurs(identity)) {
       return new SpawnedChild(identity.pid(), exitFd, true, descriptors, registry, found);
     }
-    return new AdoptedChild(
-        identity, exit == null ? exitFd : ended(), exit, descriptors, found);
+    return new AdoptedChild(identity, exit == null ? exitFd : ended(), exit, descriptors, found);
   }
 
   /// The agent was replaced in place, or gets what is orphaned: then it is the parent, and the kernel tells it everything.
@@ -115,8 +114,7 @@ final class Adopting {
     Exit told = AdoptedChild.uncollected(identity);
     return told != null
         ? told
-        : new Exit.Lost(
-            "it ended while no agent ran" + (missed == null ? "" : ", and " + missed));
+        : new Exit.Lost("it ended while no agent ran" + (missed == null ? "" : ", and " + missed));
   }
 
   // --- Output. ---

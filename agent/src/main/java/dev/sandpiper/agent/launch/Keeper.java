@@ -132,6 +132,9 @@ public final class Keeper {
   private final Map<Box, Consumer<String>> unsent = new LinkedHashMap<>();
 
   @GuardedBy("this")
+  private boolean closed;
+
+  @GuardedBy("this")
   private int messages;
 
   /// Boxes in those messages, empty ones included.
@@ -302,7 +305,7 @@ public final class Keeper {
 
   @GuardedBy("this")
   private @Nullable String sendAndStart() {
-    if (unsent.isEmpty() && (boxes.isEmpty() || exitFd >= 0)) {
+    if (closed || (unsent.isEmpty() && (boxes.isEmpty() || exitFd >= 0))) {
       return null;
     }
     if (sendFd < 0) {
@@ -416,7 +419,7 @@ public final class Keeper {
     return pid;
   }
 
-  /// The keeper has ended; another one gets the same two ends, and so holds the same descriptors.
+  /// The keeper has ended; with the next {@link #flush} another one gets the same two ends, and so holds the same descriptors.
   public synchronized void replace() {
     if (exitFd < 0) {
       return;
@@ -428,24 +431,30 @@ public final class Keeper {
     }
     LOG.warn("the keeper (pid {}) has ended; it is replaced", pid);
     collect();
-    if (!boxes.isEmpty()) {
-      startProgram();
-    }
   }
 
   @GuardedBy("this")
   private void collect() {
-    Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOHANG); // not ours, if an earlier agent's
+    Tasks.waitid(
+        Tasks.P_PID, pid, Tasks.WEXITED | Tasks.WNOHANG); // not ours, if an earlier agent's
     starter.ended(pid);
     Posix.close(exitFd);
     exitFd = -1;
     pid = 0;
   }
 
+  synchronized boolean holdsAnything() {
+    return !boxes.isEmpty() || foreign >= 0;
+  }
+
   /// The agent ends.
   ///
   /// @param survivors whether commands go on: then the keeper does too
   public synchronized void close(boolean survivors) {
+    if (closed) {
+      return;
+    }
+    closed = true;
     if (exitFd >= 0 && !survivors) {
       Tasks.pidfdSendSignal(exitFd, Signals.SIGKILL, 0);
       Tasks.waitid(Tasks.P_PID, pid, Tasks.WEXITED);
@@ -489,16 +498,16 @@ public final class Keeper {
 
   /// Null where there is none, or the file is not understood.
   private @Nullable ProcessIdentity read() {
+    if (Posix.statusError(file.toString()) == -Errno.ENOENT) {
+      return null;
+    }
     try {
       List<String> lines = Files.readAllLines(file);
       String[] parts = lines.size() == 2 ? lines.get(1).split(" ", 3) : new String[0];
       if (parts.length == 3 && lines.getFirst().equals(HEAD) && !parts[2].isEmpty()) {
-        return new ProcessIdentity(
-            Integer.parseInt(parts[0]), Long.parseLong(parts[1]), parts[2]);
+        return new ProcessIdentity(Integer.parseInt(parts[0]), Long.parseLong(parts[1]), parts[2]);
       }
       LOG.warn("{} is not understood; the keeper of an earlier agent is not used", file);
-    } catch (java.nio.file.NoSuchFileException none) {
-      return null;
     } catch (IOException | NumberFormatException damaged) {
       LOG.warn("{} is damaged: {}", file, damaged.toString());
     }

@@ -360,8 +360,7 @@ public final class PosixLauncher implements Launcher {
   /// The keeper is a child like any other, with the agent's own identity, and nothing but its two ends.
   private final class KeeperStarter implements Keeper.Starter {
     @Override
-    public int start(
-        List<String> command, Map<String, String> environment, int input, int output) {
+    public int start(List<String> command, Map<String, String> environment, int input, int output) {
       Spawn spawn = SPAWN.get();
       spawn.arguments(command, environment);
       spawn.begin();
@@ -441,6 +440,7 @@ public final class PosixLauncher implements Launcher {
       orphans.close();
     }
     fifos.close();
+    keeper.close(keeper.holdsAnything()); // without effect if it was closed rightly before
     Posix.close(devNull);
   }
 }

@@ -31,7 +31,8 @@ public final class Sockets {
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
-  // struct msghdr, one struct iovec, the control message and the text, in a thread's scratch memory.
+  // struct msghdr, one struct iovec, the control message and the text, in a thread's scratch
+  // memory.
   private static final int NAME = 0;
   private static final int NAME_LENGTH = 8;
   private static final int IOV = 16;

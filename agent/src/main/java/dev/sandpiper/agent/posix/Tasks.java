@@ -158,8 +158,7 @@ public final class Tasks {
     Scratch scratch = Scratch.mine();
     MemorySegment info = scratch.struct.asSlice(0, PIDFD_INFO_BYTES).fill((byte) 0);
     info.set(JAVA_LONG, 0, PIDFD_INFO_EXIT);
-    int result =
-        (int) Kernel.syscall(scratch, Abi.IOCTL, pidfd, PIDFD_GET_INFO, info.address());
+    int result = (int) Kernel.syscall(scratch, Abi.IOCTL, pidfd, PIDFD_GET_INFO, info.address());
     if (result < 0) {
       return result;
     }
@@ -184,8 +183,7 @@ public final class Tasks {
             0);
     // The right is asked for before anything else; a process that has exited has no working
     // directory any more.
-    return result >= 0
-        || (result == -Errno.ENOENT && Posix.statusError("/proc/" + pid) == 0);
+    return result >= 0 || (result == -Errno.ENOENT && Posix.statusError("/proc/" + pid) == 0);
   }
 
   /// waitid(2) as the kernel has it, with resource usage. Null where `WNOHANG` found nobody; on failure a status whose

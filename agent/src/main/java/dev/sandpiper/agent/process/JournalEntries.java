@@ -112,6 +112,21 @@ final class JournalEntries {
         end.exit() instanceof Exit.Lost(String why) ? why : null);
   }
 
+  /// The end of a process of which nothing is known but that it is over.
+  static JournalEntry.Ended lost(String processId, String why, Instant at) {
+    return new JournalEntry.Ended(
+        processId,
+        EndKind.LOST,
+        0,
+        false,
+        EndCause.LOST.name().toLowerCase(Locale.ROOT),
+        micros(at),
+        Map.of(),
+        Bytes.EMPTY,
+        null,
+        why);
+  }
+
   private static @Nullable Used used(@Nullable Usage usage) {
     return usage == null
         ? null

@@ -145,7 +145,8 @@ public final class ManagedProcess {
 
   /// What is unusual about it, and what of it does not survive the agent. While it lives also where its descriptors are found.
   public Map<String, String> facts() {
-    return facts;
+    Live now = live;
+    return now == null ? facts : now.child().facts();
   }
 
   /// Everything that it prints.
@@ -266,7 +267,7 @@ public final class ManagedProcess {
       waiting = atEnd == null ? List.of() : atEnd;
       atEnd = null;
     }
-    facts = Facts.ofFinished(facts);
+    facts = Facts.ofFinished(facts());
     live = null;
     if (was != null) {
       was.input().fail("the process has ended");

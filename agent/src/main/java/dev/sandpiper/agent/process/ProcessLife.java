@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// end is told. What a background child prints later still goes into the log, until the last holder has closed.
 final class ProcessLife {
   private static final int SIGKILL = 9;
+  private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
 
   /// Establishes the end for everybody else: journal first, then whoever asks.
   interface Ends {
@@ -72,8 +73,12 @@ final class ProcessLife {
   }
 
   private void exitReadable() {
+    if (exit != null) {
+      return;
+    }
     Exit peeked = child.peekExit();
-    if (peeked == null || exit != null) {
+    if (peeked == null) {
+      lookAgain();
       return;
     }
     exit = peeked;
@@ -86,6 +91,15 @@ final class ProcessLife {
       end();
     } else if (process.state() == ManagedProcess.State.EXITED) {
       drainLimit = loop.schedule(this::end, drain);
+    }
+  }
+
+  /// It has exited, but its status is not known yet: another process has to collect it.
+  private void lookAgain() {
+    FdWatch watch = exitWatch;
+    if (watch != null) {
+      watch.pause();
+      loop.schedule(watch::resume, LOOK_AGAIN);
     }
   }
 

@@ -9,6 +9,7 @@ import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.ChildOutput;
+import dev.sandpiper.agent.launch.EarlierChild;
 import dev.sandpiper.agent.launch.LaunchException;
 import dev.sandpiper.agent.launch.LaunchSpec;
 import dev.sandpiper.agent.launch.Launcher;
@@ -30,6 +31,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -46,8 +49,8 @@ import org.slf4j.LoggerFactory;
 /// finds it behind the last byte; in this order.
 public final class ProcessManager {
   private static final Logger LOG = LoggerFactory.getLogger("process");
-  private static final Set<StreamName> PIPES = Set.of(StreamName.STDOUT, StreamName.STDERR);
-  private static final Set<StreamName> TERMINAL = Set.of(StreamName.PTY);
+  static final Set<StreamName> PIPES = Set.of(StreamName.STDOUT, StreamName.STDERR);
+  static final Set<StreamName> TERMINAL = Set.of(StreamName.PTY);
   private static final int SIGTERM = 15;
   private static final int SIGKILL = 9;
 
@@ -64,6 +67,7 @@ public final class ProcessManager {
   private final RetainedEnds retained;
   private final ByteBuffer inputCopyBuffer = ByteBuffer.allocateDirect(InputQueue.COPY_BYTES);
   private final Registry registry = new Registry();
+  private final Keeping keeping;
   private final Object noneLive = new Object();
   private final ProcessCounters counters = new ProcessCounters();
   private volatile boolean stopping;
@@ -110,6 +114,7 @@ public final class ProcessManager {
     this.retained =
         new RetainedEnds(
             settings.retainedEnds(), settings.retainEnds().toNanos(), System::nanoTime);
+    this.keeping = new Keeping(launcher.keeper(), loop);
     store.onEvicted(this::evicted);
   }
 
@@ -267,7 +272,9 @@ public final class ProcessManager {
   /// Its output goes into its log from now on, and its exit is waited for.
   private void begin(ManagedProcess process, Child child) {
     OutputLog log = process.log();
-    switch (child.output()) {
+    ChildOutput output = child.output();
+    loop.execute(() -> keeping.keep(child)); // before anything below can close what is to be kept
+    switch (output) {
       case ChildOutput.Pipes(int stdout, int stderr) -> {
         log.attach(
             StreamName.STDOUT,
@@ -321,9 +328,32 @@ public final class ProcessManager {
     for (Recovery.Finished finished : recovery.finished()) {
       recover(finished);
     }
-    Adoption adoption = new Adoption(this);
+    Adoption adoption = new Adoption(this, launcher, store);
     recovery.unended().forEach(adoption::adopt);
     store.recoverRest();
+    if (adoption.adopted() > 0) {
+      LOG.info("{} processes of an earlier agent are taken over", adoption.adopted());
+    }
+    loop.execute(() -> {
+      keeping.flush(); // what was taken over is held from here on, and the rest may go
+      launcher.keeper().releaseUnclaimed();
+    });
+  }
+
+  /// Which processes of a journal may have to be taken over, for
+  /// {@link dev.sandpiper.agent.launch.PosixLauncher#open}.
+  ///
+  /// @param entries the journal's, oldest first
+  public static Collection<EarlierChild> earlier(List<JournalEntry> entries) {
+    return Adoption.candidates(entries);
+  }
+
+  /// For {@link Adoption}: it is over, and nobody can know how.
+  void lost(Recovery.Unended unended, String why) {
+    JournalEntry.Started started = unended.started();
+    JournalEntry.Ended ended = JournalEntries.lost(started.processId(), why, clock.instant());
+    remember(ended);
+    recover(new Recovery.Finished(started, ended, unended.position()));
   }
 
   private void recover(Recovery.Finished finished) {
@@ -358,6 +388,9 @@ public final class ProcessManager {
             JournalEntries.spec(started, child.facts().containsKey(Child.FIFO_STDIN)),
             child,
             log);
+    if (child.facts().containsKey(Child.LOST)) {
+      remember(started);
+    }
     registry.addLive(process);
     counters.started();
     for (ProcessListener listener : listeners) {
@@ -426,10 +459,26 @@ public final class ProcessManager {
     return List.copyOf(registry.live());
   }
 
-  /// Refuses new starts and stops every live process: SIGTERM to its group, SIGKILL after the grace. Returns when all
-  /// have ended, or a little after the grace at the latest. Blocks; not for event loops.
+  /// Refuses new starts, and leaves or stops every live process, as the setting has it. Blocks; not for event loops.
   public void stop() throws InterruptedException {
     stopping = true;
+    if (settings.onStop() == OnStop.STOP) {
+      endAll();
+    }
+    boolean survivors = !registry.live().isEmpty();
+    CountDownLatch kept = new CountDownLatch(1);
+    loop.execute(() -> { // behind what the last starts have handed over
+      keeping.flush();
+      launcher.keeper().close(survivors);
+      kept.countDown();
+    });
+    if (!kept.await(1, TimeUnit.SECONDS)) {
+      LOG.warn("the pipe loop did not come to the keeper within a second");
+    }
+  }
+
+  /// SIGTERM to the groups, SIGKILL after the grace. Returns when all have ended, or a little after the grace at the latest.
+  private void endAll() throws InterruptedException {
     signalAll(SIGTERM);
     long deadline = System.nanoTime() + settings.stopGrace().toNanos();
     if (awaitNone(deadline)) {

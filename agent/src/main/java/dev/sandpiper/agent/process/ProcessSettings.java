@@ -13,13 +13,15 @@ import java.util.List;
 /// @param inputQueueBytes bytes that may wait to be written to one process's input
 /// @param inputStallLimit how long a process may take nothing from its input before a write is answered
 /// @param stopGrace how long a process has between SIGTERM and SIGKILL when the agent stops
+/// @param onStop whether it gets them at all
 public record ProcessSettings(
     Duration drainLimit,
     Duration retainEnds,
     int retainedEnds,
     long inputQueueBytes,
     Duration inputStallLimit,
-    Duration stopGrace) {
+    Duration stopGrace,
+    OnStop onStop) {
 
   /// How many ends are kept at the most: at 1,000 starts a second ten seconds' worth, about 3 MiB.
   private static final int RETAINED_ENDS = 10_000;
@@ -56,9 +58,15 @@ public record ProcessSettings(
           .defaultsTo(Duration.ofSeconds(5))
           .because("how long commands have between SIGTERM and SIGKILL when the agent stops");
 
+  static final Setting<OnStop> ON_STOP =
+      Setting.choice("on-stop", OnStop.class)
+          .defaultsTo(OnStop.STOP)
+          .because(
+              "what a clean stop of the agent does to running commands: stop them, or leave them to the next agent");
+
   /// The settings of this package.
   public static List<Setting<?>> all() {
-    return List.of(DRAIN_LIMIT, RETAIN_ENDS, INPUT_QUEUE, INPUT_STALL_LIMIT, STOP_GRACE);
+    return List.of(DRAIN_LIMIT, RETAIN_ENDS, INPUT_QUEUE, INPUT_STALL_LIMIT, STOP_GRACE, ON_STOP);
   }
 
   /// What the settings say.
@@ -69,6 +77,7 @@ public record ProcessSettings(
         RETAINED_ENDS,
         settings.get(INPUT_QUEUE),
         settings.get(INPUT_STALL_LIMIT),
-        settings.get(STOP_GRACE));
+        settings.get(STOP_GRACE),
+        settings.get(ON_STOP));
   }
 }

@@ -31,7 +31,8 @@ class InputQueueTest {
                 100,
                 LIMIT,
                 Duration.ofMillis(300),
-                Duration.ofMillis(100)));
+                Duration.ofMillis(100),
+                OnStop.STOP));
   }
 
   @AfterEach

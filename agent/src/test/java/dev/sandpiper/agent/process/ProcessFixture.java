@@ -81,7 +81,8 @@ final class ProcessFixture {
         100,
         1 << 20,
         Duration.ofSeconds(10),
-        Duration.ofSeconds(1));
+        Duration.ofSeconds(1),
+        OnStop.STOP);
   }
 
   ManagedProcess shell(String script) throws Exception {
