@@ -45,6 +45,7 @@ import dev.sandpiper.agent.record.RecordEmitter;
 import dev.sandpiper.agent.record.RecordSettings;
 import dev.sandpiper.agent.record.RecordSink;
 import dev.sandpiper.agent.record.RecordWriter;
+import dev.sandpiper.agent.rest.Awaited;
 import dev.sandpiper.agent.rest.ComposeRoute;
 import dev.sandpiper.agent.rest.EnvsRoute;
 import dev.sandpiper.agent.rest.Errors;
@@ -52,6 +53,7 @@ import dev.sandpiper.agent.rest.FilesRoutes;
 import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.MetricsRoute;
+import dev.sandpiper.agent.rest.ProcessRoutes;
 import dev.sandpiper.agent.rpc.Dispatch;
 import dev.sandpiper.agent.rpc.RpcServer;
 import dev.sandpiper.agent.rpc.RpcSettings;
@@ -59,7 +61,6 @@ import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.FilesystemService;
 import dev.sandpiper.agent.service.ProcessService;
-import dev.sandpiper.agent.service.ProcessesService;
 import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.service.WatchService;
 import dev.sandpiper.agent.telemetry.AgentLogging;
@@ -67,7 +68,6 @@ import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
-import dev.sandpiper.proto.v1.ProcessesGrpc;
 import io.grpc.BindableService;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -193,6 +193,8 @@ final class Agent implements AutoCloseable {
             filesystem.uploadIdleLimit(),
             counters));
     ComposeRoute.register(router, accounts, files, uploads);
+    Awaited<ProcessManager> managed = new Awaited<>();
+    ProcessRoutes.register(router, managed);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {
@@ -241,16 +243,13 @@ final class Agent implements AutoCloseable {
     processes.recover(earlier);
     stops.push(processes::stop);
     metrics.add(processes.metrics());
+    managed.set(processes);
     // Read by now; commands of the same user could find them in /proc.
     AuthSettings.secretVariables().stream()
         .filter(System.getenv()::containsKey)
         .forEach(OwnEnvironment::wipe);
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
-    rpc.addLater(
-        ProcessesGrpc.SERVICE_NAME,
-        () -> new ProcessesService(processes).bindService(),
-        Dispatch.EVENT_LOOP);
     rpc.addLater(
         FilesystemGrpc.SERVICE_NAME,
         () ->
@@ -265,7 +264,6 @@ final class Agent implements AutoCloseable {
     rpc.ready();
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
-    health.setStatus(ProcessesGrpc.SERVICE_NAME, ServingStatus.SERVING);
     health.setStatus(FilesystemGrpc.SERVICE_NAME, ServingStatus.SERVING);
     stops.push(health::enterTerminalState);
 

@@ -75,7 +75,14 @@ final class ArchitectureTest {
               Map.entry(
                   "service", // of launch only the values that a start is made of
                   Set.of(
-                      "accounts", "auth", "filesystem", "launch", "logs", "output", "process", "rpc")),
+                      "accounts",
+                      "auth",
+                      "filesystem",
+                      "launch",
+                      "logs",
+                      "output",
+                      "process",
+                      "rpc")),
               Map.entry("telemetry", Set.of())));
 
   @TestFactory

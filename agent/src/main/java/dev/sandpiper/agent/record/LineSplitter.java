@@ -18,9 +18,9 @@ import java.util.Arrays;
 /// from where it lies. All else is copied to `pending` and measured there, each byte once.
 ///
 /// Not thread-safe: one per stream.
-final class LineSplitter {
+public final class LineSplitter {
   /// Takes the lines. False: nothing more is wanted, and the splitter is not used again.
-  interface Sink {
+  public interface Sink {
     /// A line, or a part of one, in `bytes[from, to)`, without its line end; valid during the call only.
     ///
     /// `lineOffset` is the offset in the stream, and `timeMicros` the time, of the line's first byte. `part` is 0 for
@@ -29,7 +29,7 @@ final class LineSplitter {
   }
 
   /// What is held for lines that have not ended, over all splitters of one emitter; counted by one thread.
-  static final class Held {
+  public static final class Held {
     private long bytes;
 
     long bytes() {
@@ -59,7 +59,10 @@ final class LineSplitter {
   private long lineMicros;
   private long nextOffset;
 
-  LineSplitter(int limitBytes, Held held, StreamPosition from) {
+  /// A splitter that goes on at `from`.
+  ///
+  /// @param held counts what waits here, together with other splitters
+  public LineSplitter(int limitBytes, Held held, StreamPosition from) {
     this.limitBytes = limitBytes;
     this.held = held;
     part = from.parts();
@@ -71,7 +74,7 @@ final class LineSplitter {
   }
 
   /// Takes `bytes[from, to)`, whose first byte lies at `offset` of the stream. False once the sink said so.
-  boolean feed(byte[] bytes, int from, int to, long offset, long timeMicros, Sink sink) {
+  public boolean feed(byte[] bytes, int from, int to, long offset, long timeMicros, Sink sink) {
     nextOffset = offset + (to - from);
     int at = from;
     while (at < to) {
@@ -102,7 +105,7 @@ final class LineSplitter {
   }
 
   /// Ends the line that waits, if one does. `goesOn`: the stream is not at its end, only the process is.
-  boolean flush(boolean goesOn, Sink sink) {
+  public boolean flush(boolean goesOn, Sink sink) {
     if (length == 0 && part == 0) {
       continued &= goesOn;
       return true;
@@ -132,7 +135,7 @@ final class LineSplitter {
   }
 
   /// Gives back what it holds. What waited is lost; used when nothing more is wanted.
-  void release() {
+  public void release() {
     held.bytes -= pending.length;
     pending = NOTHING;
     length = 0;

@@ -8,8 +8,8 @@ import java.time.temporal.ChronoUnit;
 /// Writes RFC 3339 times in UTC with microseconds, such as `2026-11-21T11:48:32.000123Z`.
 ///
 /// Records come by the thousand within one second, so the digits of the second are kept. Not thread-safe.
-final class Timestamp {
-  static final int LENGTH = "2026-11-21T11:48:32.000123Z".length();
+public final class Timestamp {
+  public static final int LENGTH = "2026-11-21T11:48:32.000123Z".length();
 
   private static final long MICROS = 1_000_000;
 
@@ -20,7 +20,8 @@ final class Timestamp {
     return ChronoUnit.MICROS.between(Instant.EPOCH, instant);
   }
 
-  int write(long epochMicros, byte[] out, int at) {
+  /// Writes [#LENGTH] bytes of ASCII at `at`. Returns the position behind them.
+  public int write(long epochMicros, byte[] out, int at) {
     long epochSecond = Math.floorDiv(epochMicros, MICROS);
     if (epochSecond != second) {
       prepare(epochSecond);

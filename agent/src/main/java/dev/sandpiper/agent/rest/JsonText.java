@@ -9,6 +9,12 @@ final class JsonText {
   /// Appends `text` in quotes. An unpaired surrogate leaves as U+FFFD.
   static void string(StringBuilder out, String text) {
     out.append('"');
+    escape(out, text);
+    out.append('"');
+  }
+
+  /// Appends the inside of the same string: of a long one, piece by piece.
+  static void escape(StringBuilder out, CharSequence text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
       switch (c) {
@@ -28,10 +34,9 @@ final class JsonText {
         }
       }
     }
-    out.append('"');
   }
 
-  private static boolean isUnpaired(String text, int at) {
+  private static boolean isUnpaired(CharSequence text, int at) {
     char c = text.charAt(at);
     if (Character.isHighSurrogate(c)) {
       return at + 1 == text.length() || !Character.isLowSurrogate(text.charAt(at + 1));
