@@ -66,6 +66,7 @@ import dev.sandpiper.agent.service.WatchService;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.Metrics;
+import dev.sandpiper.agent.tree.TreeSettings;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import io.grpc.BindableService;
@@ -108,6 +109,7 @@ final class Agent implements AutoCloseable {
     all.addAll(AgentSettings.all());
     all.addAll(AccountSettings.all());
     all.addAll(ProcessSettings.all());
+    all.addAll(TreeSettings.all());
     all.addAll(OutputSettings.all());
     all.addAll(RecordSettings.all());
     all.addAll(FilesystemSettings.all());
@@ -236,7 +238,8 @@ final class Agent implements AutoCloseable {
     ProcessManager processes =
         new ProcessManager(
             ProcessSettings.from(settings),
-            new ProcessManager.Parts(accounts, launcher, store, loop, journal, ids, clock),
+            new ProcessManager.Parts(
+                accounts, launcher, store, loop, journal, ids, clock, TreeSettings.from(settings)),
             System.getenv(),
             OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));

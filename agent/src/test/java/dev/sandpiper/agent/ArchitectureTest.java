@@ -58,7 +58,8 @@ final class ArchitectureTest {
               Map.entry("machine", Set.of("posix")),
               Map.entry("output", Set.of("posix")),
               Map.entry("posix", Set.of()),
-              Map.entry("process", Set.of("accounts", "journal", "launch", "output", "posix")),
+              Map.entry(
+                  "process", Set.of("accounts", "journal", "launch", "output", "posix", "tree")),
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
                   "rest",
@@ -70,7 +71,8 @@ final class ArchitectureTest {
                       "logs",
                       "machine",
                       "output",
-                      "process")),
+                      "process",
+                      "tree")),
               Map.entry("rpc", Set.of("auth", "http")),
               Map.entry(
                   "service", // of launch only the values that a start is made of
@@ -82,8 +84,10 @@ final class ArchitectureTest {
                       "logs",
                       "output",
                       "process",
-                      "rpc")),
-              Map.entry("telemetry", Set.of())));
+                      "rpc",
+                      "tree")),
+              Map.entry("telemetry", Set.of()),
+              Map.entry("tree", Set.of("machine", "posix"))));
 
   @TestFactory
   Stream<DynamicTest> aPackageUsesOnlyWhatIsBelowIt() {

@@ -23,6 +23,7 @@ final class Cgroups {
   record Cpu(double processors, double usedSeconds) {}
 
   private static final Pattern OCTAL = Pattern.compile("\\\\([0-7]{3})");
+  private static final String NONE = ""; // only version 2 has groups without a controller
   private static final String MEMORY = "memory";
   private static final String CPU = "cpu";
   private static final String ACCOUNT = "cpuacct";
@@ -38,6 +39,14 @@ final class Cgroups {
 
   Cgroups(KernelFiles files) {
     this.files = files;
+  }
+
+  /// The agent's own group in the hierarchy of version 2, as a directory; empty where that is not mounted.
+  Optional<String> own() {
+    Line line = line(NONE);
+    return line == null || !line.unified
+        ? Optional.empty()
+        : Optional.of(line.directories.getFirst());
   }
 
   /// The smallest limit of memory; empty where there is none.

@@ -7,14 +7,17 @@ import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.output.Cancellable;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.posix.Errno;
+import dev.sandpiper.agent.tree.TreeRoot;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// One process, from its spawn to the day it is forgotten. Any thread may read it and ask things of it; its state moves on
@@ -46,6 +49,10 @@ public final class ManagedProcess {
   private final AtomicReference<State> state;
   private volatile Map<String, String> facts;
   private volatile @Nullable Live live;
+
+  /// The leader's, kept past its end; 0 where it had ended before this agent started.
+  private volatile long startTicks;
+
   private volatile @Nullable ProcessEnd end;
 
   @GuardedBy("this")
@@ -209,6 +216,20 @@ public final class ManagedProcess {
     }
   }
 
+  /// What names this process's tree, also when the process itself is gone. Of one that finished before this agent started,
+  /// only what carries its mark can still be found.
+  public TreeRoot treeRoot() {
+    Live now = live;
+    long ticks = now == null ? startTicks : now.child().identity().startTicks();
+    Map<String, String> known = facts;
+    List<String> outputs =
+        Stream.of(Child.FIFO_STDOUT, Child.FIFO_STDERR, Child.FIFO_PTY)
+            .map(known::get)
+            .filter(Objects::nonNull)
+            .toList();
+    return new TreeRoot(processId(), pid(), ticks, outputs);
+  }
+
   /// Sets the size of the terminal. Returns what went wrong, in words; empty when nothing did.
   public Optional<String> resize(PtySize size) {
     Live now = live;
@@ -260,6 +281,9 @@ public final class ManagedProcess {
   /// Publishes the end. Returns who is to be told, once it is marked in the log too.
   List<Runnable> ended(ProcessEnd how) {
     Live was = live;
+    if (was != null) {
+      startTicks = was.child().identity().startTicks();
+    }
     end = how;
     List<Runnable> waiting;
     synchronized (this) {

@@ -21,6 +21,8 @@ import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.telemetry.MetricSource;
+import dev.sandpiper.agent.tree.ProcessTrees;
+import dev.sandpiper.agent.tree.TreeSettings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -64,6 +66,7 @@ public final class ProcessManager {
   private final InstantSource clock;
   private final EnvironmentRules environmentRules;
   private final List<ProcessListener> listeners;
+  private final ProcessTrees trees;
   private final RetainedEnds retained;
   private final ByteBuffer inputCopyBuffer = ByteBuffer.allocateDirect(InputQueue.COPY_BYTES);
   private final Registry registry = new Registry();
@@ -81,6 +84,7 @@ public final class ProcessManager {
   /// @param journal remembers lives across agents
   /// @param ids makes process ids
   /// @param clock tells the time
+  /// @param trees how trees are kept together
   public record Parts(
       Accounts accounts,
       Launcher launcher,
@@ -88,7 +92,8 @@ public final class ProcessManager {
       PipeLoop loop,
       Journal journal,
       Supplier<String> ids,
-      InstantSource clock) {}
+      InstantSource clock,
+      TreeSettings trees) {}
 
   /// A manager without processes.
   ///
@@ -111,6 +116,7 @@ public final class ProcessManager {
     this.clock = parts.clock();
     this.environmentRules = new EnvironmentRules(agentEnvironment, ownVariables);
     this.listeners = List.copyOf(listeners);
+    this.trees = new ProcessTrees(parts.trees(), this::runs);
     this.retained =
         new RetainedEnds(
             settings.retainedEnds(), settings.retainEnds().toNanos(), System::nanoTime);
@@ -170,12 +176,13 @@ public final class ProcessManager {
     } catch (BadPathException bad) {
       throw new StartRefused(StartRefused.Reason.INVALID, bad.getMessage());
     }
+    String processId = ids.get();
     return new LaunchSpec(
-        ids.get(),
+        processId,
         spec.cmd(),
         spec.args(),
         environmentRules.environment(
-            user, accounts.defaults().now().variables(), spec.environment()),
+            user, accounts.defaults().now().variables(), spec.environment(), processId),
         cwd,
         user,
         spec.stdio());
@@ -219,6 +226,7 @@ public final class ProcessManager {
   }
 
   private ManagedProcess register(StartSpec spec, LaunchSpec launch, Child child) {
+    trees.started(launch.processId(), child.pid());
     boolean terminal = spec.stdio() instanceof Stdio.Terminal;
     Description description =
         new Description(
@@ -299,6 +307,7 @@ public final class ProcessManager {
     remember(JournalEntries.ended(process, end));
     retained.add(new RetainedEnd(process.processId(), process.pid(), process.tag(), end));
     registry.ended(process);
+    trees.ended(process.processId());
     counters.ended(end.cause());
     List<Runnable> waiting = process.ended(end);
     process.log().markEnd();
@@ -447,6 +456,15 @@ public final class ProcessManager {
   /// The end of a process that is no longer live, for as long as it is retained.
   public Optional<RetainedEnd> findEnded(Selector selector) {
     return retained.find(selector);
+  }
+
+  /// What commands have started, and how to end all of it; a root is {@link ManagedProcess#treeRoot}.
+  public ProcessTrees trees() {
+    return trees;
+  }
+
+  private boolean runs(int pid) {
+    return registry.findLive(new Selector.ByPid(pid)).isPresent();
   }
 
   /// Numbers of starts, ends and input.

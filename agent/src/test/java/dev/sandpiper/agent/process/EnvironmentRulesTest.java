@@ -16,7 +16,8 @@ class EnvironmentRulesTest {
             rules.environment(
                 TestUsers.ALICE,
                 Map.of("SET", "2", "A", "0", "E2B_SANDBOX", "changed"),
-                Map.of("A", "1", "HOME", "/elsewhere")))
+                Map.of("A", "1", "HOME", "/elsewhere", "SANDPIPER_PROCESS_ID", "forged"),
+                "an-id"))
         .containsExactlyInAnyOrderEntriesOf(
             Map.of(
                 "PATH", "/agent/bin",
@@ -25,6 +26,7 @@ class EnvironmentRulesTest {
                 "LOGNAME", "alice",
                 "E2B_SANDBOX", "false",
                 "SET", "2",
+                "SANDPIPER_PROCESS_ID", "an-id",
                 "A", "1"));
   }
 
@@ -32,7 +34,7 @@ class EnvironmentRulesTest {
   void anAgentWithoutPathStillGivesOne() {
     var rules = new EnvironmentRules(Map.of(), Map.of());
 
-    assertThat(rules.environment(TestUsers.ALICE, Map.of(), Map.of()).get("PATH"))
+    assertThat(rules.environment(TestUsers.ALICE, Map.of(), Map.of(), "an-id").get("PATH"))
         .contains("/usr/bin");
   }
 }

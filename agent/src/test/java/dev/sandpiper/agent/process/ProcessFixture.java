@@ -17,6 +17,7 @@ import dev.sandpiper.agent.output.Position;
 import dev.sandpiper.agent.output.Promise;
 import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
+import dev.sandpiper.agent.tree.TreeSettings;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -67,7 +68,8 @@ final class ProcessFixture {
                 loop,
                 journal,
                 new ProcessIds(InstantSource.system()),
-                InstantSource.system()),
+                InstantSource.system(),
+                new TreeSettings(false)),
             Map.of("PATH", "/usr/bin:/bin"),
             Map.of(),
             List.of(listeners));
