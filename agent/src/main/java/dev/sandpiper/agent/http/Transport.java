@@ -2,6 +2,7 @@ package dev.sandpiper.agent.http;
 
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
@@ -12,6 +13,8 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.SingleThreadEventExecutor;
+import io.netty.util.concurrent.ThreadAwareExecutor;
 import org.slf4j.LoggerFactory;
 
 /// Netty's epoll where its library loads, else Java's NIO, which is slower and says so.
@@ -26,11 +29,19 @@ record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChan
       LoggerFactory.getLogger("http")
           .warn("epoll is not available; using NIO", Epoll.unavailabilityCause());
     }
-    IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    IoHandlerFactory io = epoll ? Transport::staysAwake : NioIoHandler.newFactory();
     EventLoopGroup loops =
         new MultiThreadIoEventLoopGroup(threads, new DefaultThreadFactory("http", true), io);
     return new Transport(
         loops, epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class);
+  }
+
+  private static IoHandler staysAwake(ThreadAwareExecutor loop) {
+    return loop instanceof SingleThreadEventExecutor tasks
+            && Runtime.getRuntime().availableProcessors() > 1
+        ? EpollIoHandler.newFactory(0, () -> new BriefWait(() -> tasks.pendingTasks() > 0))
+            .newHandler(loop)
+        : EpollIoHandler.newFactory().newHandler(loop);
   }
 
   /// Bounds what waits in the kernel to be sent, where the transport can: what the peer has room for does not count.
