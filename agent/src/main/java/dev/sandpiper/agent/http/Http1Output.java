@@ -36,13 +36,14 @@ final class Http1Output {
     flushSoon(bytes);
   }
 
-  /// A buffer and part of a file behind it. The buffer alone would leave as a small segment of its own; corked, it
-  /// leaves with the file's bytes.
+  /// A buffer and part of a file behind it. The buffer alone, or a head in front of it, would leave as a small segment of
+  /// its own; corked, it leaves with the file's bytes.
   void send(ByteBuf head, FileRegion region) {
-    if (!corked && ctx.channel() instanceof EpollSocketChannel socket) {
+    int bytes = (int) Math.min(region.count(), Integer.MAX_VALUE / 2);
+    boolean something = head.isReadable() || unflushed > 0;
+    if (something && !corked && ctx.channel() instanceof EpollSocketChannel socket) {
       corked = socket.config().setOption(EpollChannelOption.TCP_CORK, true);
     }
-    int bytes = (int) Math.min(region.count(), Integer.MAX_VALUE / 2);
     if (head.isReadable()) {
       var _ = ctx.write(head, ctx.voidPromise());
     } else {

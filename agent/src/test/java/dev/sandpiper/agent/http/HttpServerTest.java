@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -317,6 +318,33 @@ final class HttpServerTest {
       exchange.eventLoop().execute(() -> Responses.text(exchange, 200, "still here"));
       assertThat(client.read().text()).isEqualTo("still here\n");
       assertThat(client.in().read()).isEqualTo(-1);
+    }
+  }
+
+  @Test
+  void aLargeFileIsSentInTurnsAndReleasedOnce(@TempDir Path directory) throws Exception {
+    byte[] content = new byte[3 * 1024 * 1024 + 17];
+    new java.util.Random(8).nextBytes(content);
+    var releases = new AtomicLong();
+    try (FileChannel file = FileChannel.open(Files.write(directory.resolve("file"), content))) {
+      HttpHandler whole =
+          exchange -> {
+            Headers headers = new Headers();
+            if (exchange.path().equals("/sized")) {
+              headers.add("content-length", Integer.toString(content.length - 3));
+            }
+            exchange.sendHead(200, headers);
+            exchange.writeFile(null, file, 3, content.length - 3, releases::incrementAndGet);
+            exchange.end();
+          };
+      router.route("GET", "/sized", whole).route("GET", "/chunked", whole);
+      try (var client = connect()) {
+        for (String path : List.of("/sized", "/chunked", "/sized")) {
+          byte[] body = client.send("GET " + path + " HTTP/1.1\nHost: x\n\n").read().body();
+          assertThat(body).isEqualTo(java.util.Arrays.copyOfRange(content, 3, content.length));
+        }
+      }
+      assertThat(releases.get()).isEqualTo(3);
     }
   }
 
