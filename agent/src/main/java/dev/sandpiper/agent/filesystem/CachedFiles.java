@@ -7,9 +7,10 @@ import dev.sandpiper.agent.posix.FileSystemStatus;
 import dev.sandpiper.agent.posix.Posix;
 import java.util.Set;
 
-/// Files that can be looked at without waiting: on the root file system, when that is a local one, and with every step of
+/// Files that can be opened without waiting: on the root file system, when that is a local one, and with every step of
 /// their path in the kernel's cache. The kernel checks both while it walks the path, so no link and no rename leads to a
-/// mount that hangs. A look costs a few microseconds; handing it to another thread and back costs fifty.
+/// mount that hangs. To look at one, or to read a small one whose content is cached as well, costs a few microseconds;
+/// handing that to another thread and back costs fifty.
 ///
 /// Not usable where the kernel cannot do it: before Linux 5.12, under gVisor, behind some seccomp filters. Thread-safe.
 final class CachedFiles {

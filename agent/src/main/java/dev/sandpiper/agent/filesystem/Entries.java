@@ -18,7 +18,6 @@ public final class Entries {
   private final Users users;
   private final FileWork work;
   private final Directories directories;
-  private final CachedFiles cached = new CachedFiles();
 
   public Entries(Users users, FileWork work) {
     this.users = users;
@@ -48,10 +47,7 @@ public final class Entries {
   /// The same, answered on the calling thread; null where that could make it wait, or where more is to be found out: then
   /// it is [#stat] that tells. Never blocks.
   public @Nullable Entry statCached(String path, User user) {
-    if (work.switches(user)) {
-      return null;
-    }
-    int fd = cached.open(path, Fcntl.O_PATH | Fcntl.O_NOFOLLOW | Fcntl.O_CLOEXEC);
+    int fd = work.openCached(user, path, Fcntl.O_PATH | Fcntl.O_NOFOLLOW | Fcntl.O_CLOEXEC);
     if (fd < 0) {
       return null;
     }

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.filesystem;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.filesystem.FileFailure.Kind;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
@@ -14,8 +15,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
-/// An open file that is read by a download. Everything but [#size] and the like blocks on the file system, so it runs on a
-/// thread of [FileWork] under the user's identity. Not thread-safe: one at a time.
+/// An open file that is read by a download. Everything that does not say otherwise, but for [#size] and the like, blocks on
+/// the file system, so it runs on a thread of [FileWork] under the user's identity. Not thread-safe: one at a time.
 public final class FileSource implements AutoCloseable {
   /// What [#read] answers where there is nothing now and may be something later (a FIFO, a terminal).
   public static final int NOTHING_NOW = -1;
@@ -25,6 +26,9 @@ public final class FileSource implements AutoCloseable {
   private static final long[] MADE_UP = {
     0x9fa0L, 0x62656572L, 0x64626720L, 0x74726163L, 0x27e0ebL, 0x63677270L, 0x73636673L, 0x62656570L
   };
+
+  private static final int OPEN_FLAGS =
+      Fcntl.O_RDONLY | Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK | Fcntl.O_NOCTTY;
 
   private final String path;
   private final FileStatus status;
@@ -42,8 +46,7 @@ public final class FileSource implements AutoCloseable {
   ///
   /// @throws FileFailure `NOT_FOUND`, `IS_A_DIRECTORY`, or another kind, each with the message for the caller
   public static FileSource open(String path) throws FileFailure {
-    int fd =
-        Posix.open(path, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK | Fcntl.O_NOCTTY, 0);
+    int fd = Posix.open(path, OPEN_FLAGS, 0);
     if (fd < 0) {
       throw failure(fd, path);
     }
@@ -54,6 +57,20 @@ public final class FileSource implements AutoCloseable {
           ? FileFailure.of(-Errno.EIO, "fstat", path)
           : new FileFailure(
               Kind.IS_A_DIRECTORY, Errno.EISDIR, "path '" + path + "' is a directory");
+    }
+    return new FileSource(path, status, fd);
+  }
+
+  /// The same on the calling thread, where nothing of it can make it wait; else null, and [#open] tells why.
+  public static @Nullable FileSource openCached(FileWork work, User user, String path) {
+    int fd = work.openCached(user, path, OPEN_FLAGS);
+    if (fd < 0) {
+      return null;
+    }
+    FileStatus status = Posix.status(fd);
+    if (status == null || status.isDirectory()) {
+      Posix.close(fd);
+      return null;
     }
     return new FileSource(path, status, fd);
   }
@@ -119,6 +136,11 @@ public final class FileSource implements AutoCloseable {
       total += (int) Math.max(0, moved);
     }
     return total;
+  }
+
+  /// Fills a direct buffer with the beginning of the file, if all of that is in memory: whether it did. Never blocks.
+  public boolean readCached(ByteBuffer into) {
+    return status.isRegular() && Posix.preadCached(fd, into, 0) >= 0 && !into.hasRemaining();
   }
 
   /// Brings a part of the file into memory, so that whoever sends it need not wait for a disk. Costs little where it is

@@ -48,6 +48,7 @@ public final class FileWork implements AutoCloseable {
 
   private final Users users;
   private final boolean enforce;
+  private final CachedFiles cached = new CachedFiles();
   private final int ownUid = Tasks.geteuid();
   private final int ownGid = Tasks.getegid();
   private final int[] ownGroups = Tasks.getgroups();
@@ -88,6 +89,13 @@ public final class FileWork implements AutoCloseable {
   /// Whether tasks of this user run under an identity that is not the agent's.
   public boolean switches(User user) {
     return enforce && user.uid() != ownUid;
+  }
+
+  /// Opens a file for reading, or as `O_PATH`, on the calling thread, which never waits for it: a descriptor, or `-errno`
+  /// where that cannot be promised, where the user's rights are not the agent's, or where there is no such file. A task says
+  /// which.
+  int openCached(User user, String path, int flags) {
+    return switches(user) ? -Errno.EPERM : cached.open(path, flags);
   }
 
   /// Runs the task, now or when a thread is free. Any thread; does not block.

@@ -12,6 +12,7 @@ final class Abi {
   static final int CLOSE = pick(3, 57);
   static final int PREAD = pick(17, 67);
   static final int PWRITE = pick(18, 68);
+  static final int PREADV2 = pick(327, 286);
   static final int IOCTL = pick(16, 29);
   static final int FCNTL = pick(72, 25);
   static final int FLOCK = pick(73, 32);

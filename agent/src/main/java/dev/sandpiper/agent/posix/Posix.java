@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// their position advances by what was moved. `EINTR` is returned like any other error: none of the agent's threads
 /// takes a signal in practice, and a caller that loops on `EAGAIN` handles both.
 public final class Posix {
+  private static final int RWF_NOWAIT = 8;
+
   private Posix() {}
 
   /// Links the downcall and loads what a first call would load (60 ms cold, 23 ms with an AOT cache), so that the first
@@ -56,6 +58,18 @@ public final class Posix {
   /// pread(2) to an address that the caller vouches for, as Netty's buffers have one; allocates nothing.
   public static long pread(int fd, long address, int length, long offset) {
     return Kernel.syscall(Abi.PREAD, fd, address, length, offset);
+  }
+
+  /// preadv2(2) of what the page cache holds: never waits for a disk. May be partial; `-EAGAIN` where nothing of it is in
+  /// the cache, `-EOPNOTSUPP` where the file system cannot tell.
+  public static long preadCached(int fd, ByteBuffer direct, long offset) {
+    Scratch scratch = Scratch.mine();
+    scratch.struct.set(JAVA_LONG, 0, address(direct)); // struct iovec
+    scratch.struct.set(JAVA_LONG, 8, direct.remaining());
+    return moved(
+        direct,
+        Kernel.syscall(
+            scratch, Abi.PREADV2, fd, scratch.struct.address(), 1, offset, 0, RWF_NOWAIT));
   }
 
   /// pwrite(2). May be partial.

@@ -27,6 +27,14 @@ enum ContentCodings {
     return IDENTITY_ONLY.stream().anyMatch(request::contains);
   }
 
+  /// Whether the answer to a request is the file's own bytes.
+  static boolean sendsAsItIs(Headers request) {
+    return !request.contains("accept-encoding")
+        || (needsIdentity(request)
+            ? isIdentityAllowed(request)
+            : choose(request).equals(Optional.of(IDENTITY)));
+  }
+
   /// The coding to use; empty where nothing that exists is acceptable.
   static Optional<ContentCodings> choose(Headers request) {
     String accepted = String.join(",", request.all("accept-encoding"));

@@ -10,12 +10,13 @@ import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.rest.DownloadPlan.Body;
 import dev.sandpiper.agent.telemetry.Counters;
 import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// One `GET` or `HEAD /files`. Opening, looking and reading happen on a thread for files; a small file is read there whole,
-/// in the same task. Larger ones are sent by [FileParts] from the page cache, files without a known size by [FileStream].
+/// One `GET` or `HEAD /files`. A small file that the kernel has in memory is answered at once. Else opening, looking and
+/// reading happen on a thread for files; a small file is read there whole, in the same task. Larger ones are sent by [FileParts] from the page cache, files without a known size by [FileStream].
 ///
 /// Checks come in the order of the contract (section 5.5): the path, then the coding, then the file itself.
 final class Download implements HttpExchange.Listener {
@@ -45,10 +46,15 @@ final class Download implements HttpExchange.Listener {
     exchange.listen(this);
     Headers request = exchange.requestHeaders();
     boolean head = exchange.method().equals("HEAD");
+    FileSource cached = FileSource.openCached(work, user, path);
+    if (cached != null && answersNow(request, head, cached)) {
+      cached.close();
+      return;
+    }
     ByteBuf buffer = exchange.newBuffer(SMALL_BYTES);
     work.submit(
         user,
-        () -> open(request, head, buffer),
+        () -> open(request, head, buffer, cached),
         new FileCallback<Opened>() {
           @Override
           public void done(Opened opened) {
@@ -61,6 +67,9 @@ final class Download implements HttpExchange.Listener {
                 .eventLoop()
                 .execute(() -> {
                   buffer.release();
+                  if (cached != null) {
+                    cached.close(); // the task may not have run
+                  }
                   Refusal refusal = Refusal.of(failure, null);
                   if (!exchange.isFinished()) {
                     Errors.json(exchange, refusal.status(), refusal.getMessage());
@@ -70,10 +79,34 @@ final class Download implements HttpExchange.Listener {
         });
   }
 
+  /// Answers at once where the file is small, sent as it is, and in memory; else false, and nothing has happened.
+  private boolean answersNow(Headers request, boolean head, FileSource file) {
+    long size = file.size();
+    if (size == 0 || size > SMALL_BYTES || !ContentCodings.sendsAsItIs(request)) {
+      return false;
+    }
+    ByteBuf buffer = exchange.newBuffer((int) size);
+    ByteBuffer content = buffer.internalNioBuffer(buffer.writerIndex(), (int) size);
+    int start = content.position();
+    if (file.readCached(content)) {
+      DownloadPlan plan =
+          DownloadPlan.ofContent(request, path, file, content.position(start), head);
+      if (!(plan.body() instanceof Body.Parts)) {
+        buffer.writerIndex(buffer.writerIndex() + content.position() - start);
+        answer(new Opened(plan, null), buffer);
+        return true;
+      }
+    }
+    buffer.release();
+    return false;
+  }
+
   // A thread for files.
 
-  private Opened open(Headers request, boolean head, ByteBuf buffer) throws FileFailure {
-    FileSource file = FileSource.open(path);
+  /// @param cached the file, where it is open already
+  private Opened open(Headers request, boolean head, ByteBuf buffer, @Nullable FileSource cached)
+      throws FileFailure {
+    FileSource file = cached == null ? FileSource.open(path) : cached;
     DownloadPlan plan;
     try {
       plan = plan(request, head, file, buffer);

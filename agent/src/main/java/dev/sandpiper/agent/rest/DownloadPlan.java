@@ -57,9 +57,7 @@ record DownloadPlan(int status, Headers headers, Body body) {
     int start = first.position();
     String name = UploadAnswers.name(path);
     Optional<String> namedType = MediaTypes.ofName(name);
-    Headers headers =
-        Headers.of(
-            "vary", "Accept-Encoding", "content-disposition", ContentDisposition.inline(name));
+    Headers headers = described(name);
     if (coding == ContentCodings.GZIP) {
       headers.add("content-type", namedType.orElse(MediaTypes.BINARY));
       headers.add("content-encoding", "gzip");
@@ -87,14 +85,33 @@ record DownloadPlan(int status, Headers headers, Body body) {
     FileFiller.Step begun = filler.fill(first);
     int read = first.position() - start;
     first.limit(limit);
-    ByteBuffer content = first.slice(start, read);
-    headers.add("content-type", namedType.orElseGet(() -> MediaTypes.ofContent(content)));
+    addType(headers, namedType, first.slice(start, read));
     if (file.isRegular() && read == file.size()) {
       first.position(start);
       return sized(request, headers, file, first, head, true);
     }
     return new DownloadPlan(
         200, headers, head ? new Body.Nothing() : new Body.Stream(filler, begun));
+  }
+
+  /// Decides about a file that is sent as it is, and of which all content is here.
+  ///
+  /// @param content its position is behind it on return if the body is `Buffered`, else as before
+  static DownloadPlan ofContent(
+      Headers request, String path, FileSource file, ByteBuffer content, boolean head) {
+    String name = UploadAnswers.name(path);
+    Headers headers = described(name);
+    addType(headers, MediaTypes.ofName(name), content);
+    return sized(request, headers, file, content, head, true);
+  }
+
+  private static Headers described(String name) {
+    return Headers.of(
+        "vary", "Accept-Encoding", "content-disposition", ContentDisposition.inline(name));
+  }
+
+  private static void addType(Headers headers, Optional<String> named, ByteBuffer content) {
+    headers.add("content-type", named.orElseGet(() -> MediaTypes.ofContent(content)));
   }
 
   private static String sniff(FileSource file, ByteBuffer scratch) throws FileFailure {

@@ -1,11 +1,18 @@
 package dev.sandpiper.agent.filesystem;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sandpiper.agent.accounts.User;
 import dev.sandpiper.agent.accounts.Users;
+import dev.sandpiper.agent.posix.Fcntl;
+import dev.sandpiper.agent.posix.Posix;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -27,6 +34,62 @@ final class CachedFilesTest {
       entries.stat(path); // now it is in the cache
       assertThat(entries.statCached(path, users.self())).isEqualTo(entries.stat(path));
     }
+  }
+
+  @Test
+  void aCachedFileIsReadWithoutAThread() throws Exception {
+    String path = make("some content");
+    try (FileSource file = FileSource.openCached(work, users.self(), path)) {
+      ByteBuffer content = ByteBuffer.allocateDirect(12);
+      assertThat(requireNonNull(file).size()).isEqualTo(12);
+      assertThat(file.readCached(content)).isTrue();
+      assertThat(StandardCharsets.UTF_8.decode(content.flip()).toString())
+          .isEqualTo("some content");
+      assertThat(file.readCached(ByteBuffer.allocateDirect(13)))
+          .as("it has become shorter")
+          .isFalse();
+    } finally {
+      Files.delete(Path.of(path));
+    }
+    assertThat(work.threads()).isZero();
+  }
+
+  @Test
+  void whatIsNotInMemoryIsNotReadHere() throws Exception {
+    String path = make("x".repeat(100_000));
+    int fd = Posix.open(path, Fcntl.O_RDWR | Fcntl.O_CLOEXEC, 0);
+    Posix.fdatasync(fd); // only what is on the disk can be dropped from memory
+    Posix.fadvise(fd, 0, 0, Fcntl.POSIX_FADV_DONTNEED);
+    Posix.close(fd);
+    try (FileSource file = FileSource.openCached(work, users.self(), path)) {
+      ByteBuffer content = ByteBuffer.allocateDirect(100_000);
+      assertThat(requireNonNull(file).readCached(content)).isFalse();
+      assertThat(file.read(content.clear(), 0)).isEqualTo(100_000);
+      assertThat(file.readCached(content.clear())).isTrue();
+    } finally {
+      Files.delete(Path.of(path));
+    }
+  }
+
+  @Test
+  void aUserWithOtherRightsThanTheAgentGetsNothingWithoutATask() {
+    try (FileWork enforcing = new FileWork(users, true)) {
+      User other = new User("u61001", 61_001, 61_001, List.of(61_001), "/", "/bin/sh");
+      assertThat(FileSource.openCached(enforcing, other, "/etc/passwd")).isNull();
+      assertThat(new Entries(users, enforcing).statCached("/etc/passwd", other)).isNull();
+    }
+  }
+
+  @Test
+  void directoriesAndWhatIsElsewhereAreNotOpenedHere() {
+    assertThat(FileSource.openCached(work, users.self(), "/etc")).isNull();
+    assertThat(FileSource.openCached(work, users.self(), "/proc/version")).isNull();
+    assertThat(FileSource.openCached(work, users.self(), "/etc/no-such-file")).isNull();
+  }
+
+  private static String make(String content) throws Exception {
+    Path path = Path.of("/var/tmp/sandpiper-cached-" + System.nanoTime());
+    return Files.writeString(path, content).toString();
   }
 
   @Test

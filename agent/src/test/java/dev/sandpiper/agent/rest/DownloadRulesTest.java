@@ -132,6 +132,8 @@ class DownloadRulesTest {
   @Test
   void ifRangeWantsExactlyTheTimeOfChange() {
     assertThat(Preconditions.format(784111777L)).isEqualTo("Sun, 06 Nov 1994 08:49:37 GMT");
+    assertThat(Preconditions.format(0)).isEqualTo("Thu, 01 Jan 1970 00:00:00 GMT");
+    assertThat(Preconditions.format(-1)).isEqualTo("Wed, 31 Dec 1969 23:59:59 GMT");
     assertThat(Preconditions.rangeApplies(new Headers(), 5)).isTrue();
     assertThat(Preconditions.rangeApplies(Headers.of("if-range", Preconditions.format(5)), 5))
         .isTrue();
