@@ -152,7 +152,7 @@ final class Agent implements AutoCloseable {
             Agent::lastWords);
     RecordEmitter emitter =
         new RecordEmitter(RecordSettings.from(settings), writer, clock, counters);
-    writer.start();
+    writer.startHeld();
     stops.push(writer::close);
 
     // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their
@@ -217,6 +217,8 @@ final class Agent implements AutoCloseable {
     stops.push(journal::close);
     PipeLoop loop = new EpollPipeLoop();
     stops.push(loop::close);
+    stops.push(() -> writer.letGo(RecordWriter.LIMIT)); // before the directory is another agent's
+    resume(emitter, state, journal);
     OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
     stops.push(store::close);
     metrics.add(store);
@@ -244,6 +246,8 @@ final class Agent implements AutoCloseable {
             OWN_VARIABLES,
             List.of(new RecordingListener(emitter, own.recordArguments())));
     processes.recover(earlier);
+    emitter.resumed();
+    writer.release();
     stops.push(processes::stop);
     metrics.add(processes.metrics());
     managed.set(processes);
@@ -281,6 +285,24 @@ final class Agent implements AutoCloseable {
           launcher.warmUp();
           notes.removeLeftovers();
         });
+  }
+
+  /// The records go on where an earlier agent on this directory stopped.
+  private static void resume(RecordEmitter emitter, StateDirectory state, Journal journal) {
+    List<String> notes = new ArrayList<>();
+    try {
+      emitter.resume(
+          state.path(),
+          processIds ->
+              journal.append(
+                  processIds.stream().map(JournalEntry.EmitterPosition::allLeft).toList()),
+          notes);
+    } catch (IOException failure) {
+      notes.add(
+          "--state-dir: how far records come cannot be kept, after a crash they come again: "
+              + failure.getMessage());
+    }
+    notes.forEach(LOG::warn);
   }
 
   /// What can no longer be a record.

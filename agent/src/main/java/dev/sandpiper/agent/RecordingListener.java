@@ -1,11 +1,13 @@
 package dev.sandpiper.agent;
 
+import dev.sandpiper.agent.journal.JournalEntry.EmitterPosition;
 import dev.sandpiper.agent.process.ManagedProcess;
 import dev.sandpiper.agent.process.ProcessEnd;
 import dev.sandpiper.agent.process.ProcessListener;
 import dev.sandpiper.agent.record.EndFacts;
 import dev.sandpiper.agent.record.ProcessFacts;
 import dev.sandpiper.agent.record.RecordEmitter;
+import org.jspecify.annotations.Nullable;
 
 /// Tells the record emitter of processes, which knows nothing of them but what a record says.
 final class RecordingListener implements ProcessListener {
@@ -20,16 +22,31 @@ final class RecordingListener implements ProcessListener {
 
   @Override
   public void onStarted(ManagedProcess process) {
-    emitter.processStarted(
-        new ProcessFacts(
-            process.processId(),
-            process.pid(),
-            process.tag().orElse(null),
-            arguments ? process.commandLine() : process.cmd(),
-            process.userName(),
-            process.timeLimit().orElse(null),
-            process.startedAt()),
-        process.terminal() ? null : process.log());
+    emitter.processStarted(facts(process), process.terminal() ? null : process.log());
+  }
+
+  @Override
+  public void onRecovered(ManagedProcess process, @Nullable EmitterPosition position) {
+    ProcessEnd end = process.end();
+    boolean allLeft = position != null && position.state().containsKey(EmitterPosition.ALL_LEFT);
+    if (allLeft || (end != null && !emitter.keptBefore())) {
+      return;
+    }
+    emitter.processAdopted(facts(process), process.terminal() ? null : process.log());
+    if (end != null) {
+      onEnded(process, end);
+    }
+  }
+
+  private ProcessFacts facts(ManagedProcess process) {
+    return new ProcessFacts(
+        process.processId(),
+        process.pid(),
+        process.tag().orElse(null),
+        arguments ? process.commandLine() : process.cmd(),
+        process.userName(),
+        process.timeLimit().orElse(null),
+        process.startedAt());
   }
 
   @Override

@@ -27,6 +27,10 @@ final class EntryCodec {
       return kind == DELETED;
     }
 
+    boolean isStarted() {
+      return kind == STARTED;
+    }
+
     boolean isEmitterPosition() {
       return kind == EMITTER_POSITION;
     }

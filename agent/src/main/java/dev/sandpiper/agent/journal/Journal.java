@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -135,11 +136,28 @@ public final class Journal implements AutoCloseable {
   ///
   /// @throws IOException when it could not be written, naming the file; the journal is then as it was before
   public void append(JournalEntry entry) throws IOException {
+    appendFrames(frame(entry));
+  }
+
+  /// The same for several entries, with one `write(2)` for all: a crash leaves none, some of the first, or all of them.
+  public void append(List<? extends JournalEntry> several) throws IOException {
+    ByteArrayOutputStream frames = new ByteArrayOutputStream(several.size() * 64);
+    for (JournalEntry entry : several) {
+      frames.writeBytes(frame(entry));
+    }
+    appendFrames(frames.toByteArray());
+  }
+
+  private byte[] frame(JournalEntry entry) throws IOException {
     byte[] frame = JournalFile.frame(EntryCodec.encode(entry));
     if (frame.length > JournalFile.MAX_BODY_BYTES) {
       throw new IOException(
           "an entry of %d bytes is too large for the journal %s".formatted(frame.length, path));
     }
+    return frame;
+  }
+
+  private void appendFrames(byte[] frame) throws IOException {
     // The write is under the lock: it puts entries into one order, and takes microseconds.
     synchronized (this) {
       write(frame);

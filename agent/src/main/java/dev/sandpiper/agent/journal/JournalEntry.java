@@ -101,12 +101,21 @@ public sealed interface JournalEntry {
   /// Nothing is kept about it any more.
   record Deleted(String processId) implements JournalEntry {}
 
-  /// How far the record emitter came with a process. The newest one counts.
+  /// How far the record emitter came with a process. The newest one counts. Of use is [#ALL_LEFT]: how far it came until
+  /// then changes with every batch, and is kept elsewhere.
   ///
   /// @param offsets next offset per stream by name
   /// @param state the emitter's own counts, by name
   record EmitterPosition(String processId, Map<String, Long> offsets, Map<String, Long> state)
       implements JournalEntry {
+    /// The name in `state` that says, with a value of 1, that all records of the process have left.
+    public static final String ALL_LEFT = "all_left";
+
+    /// That all records of a process have left.
+    public static EmitterPosition allLeft(String processId) {
+      return new EmitterPosition(processId, Map.of(), Map.of(ALL_LEFT, 1L));
+    }
+
     public EmitterPosition {
       offsets = Map.copyOf(offsets);
       state = Map.copyOf(state);

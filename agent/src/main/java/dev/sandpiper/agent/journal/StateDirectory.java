@@ -19,14 +19,15 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The directory that the agent's state lives in: `journal`, `output/`, `version` and `lock`. Mode 0700, one agent at a time.
+/// The directory that the agent's state lives in: `journal`, `output/`, `records`, `records-batch`, `version` and `lock`. Mode 0700, one agent at a time.
 ///
 /// Only these names are ever touched: whatever else lies there is not ours.
 public final class StateDirectory implements AutoCloseable {
   private static final String VERSION_TEXT = "sandpiper state ";
   private static final int VERSION = 1;
   private static final int PRIVATE = 0700;
-  private static final List<String> CONTENT = List.of("version", "journal", "output");
+  private static final List<String> CONTENT =
+      List.of("version", "journal", "output", "records", "records-batch");
 
   private final Path path;
   private final boolean temporary;

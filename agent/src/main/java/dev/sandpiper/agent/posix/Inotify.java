@@ -1,7 +1,5 @@
 package dev.sandpiper.agent.posix;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-
 /// inotify(7): what happens to the names in a directory. Results are the kernel's, as in {@link Posix}.
 ///
 /// A watch belongs to an inode, not to a path: it follows a directory that is renamed, and adding one that is there
@@ -31,8 +29,6 @@ public final class Inotify {
   /// Set in an event whose subject is a directory.
   public static final int IN_ISDIR = 0x40000000;
 
-  private static final long FIONREAD = 0x541B;
-
   private Inotify() {}
 
   /// inotify_init1(2), non-blocking and close-on-exec. `-EMFILE` where the user has as many as
@@ -61,11 +57,8 @@ public final class Inotify {
     return (int) Kernel.syscall(Abi.INOTIFY_RM_WATCH, inotify, watch);
   }
 
-  /// How many bytes of events wait (ioctl(2), `FIONREAD`).
+  /// How many bytes of events wait.
   public static int pending(int inotify) {
-    Scratch scratch = Scratch.mine();
-    int result =
-        (int) Kernel.syscall(scratch, Abi.IOCTL, inotify, FIONREAD, scratch.struct.address());
-    return result < 0 ? result : scratch.struct.get(JAVA_INT, 0);
+    return Posix.unread(inotify);
   }
 }

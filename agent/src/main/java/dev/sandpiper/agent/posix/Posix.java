@@ -103,6 +103,8 @@ public final class Posix {
   }
 
   /// Events of {@link #poll}.
+  static final long FIONREAD = 0x541B;
+
   public static final int POLLIN = 1;
 
   public static final int POLLOUT = 4;
@@ -120,6 +122,13 @@ public final class Posix {
     long address = memory.address();
     int ready = (int) Kernel.syscall(scratch, Abi.PPOLL, address, 1, address + 16, 0, 0, 0);
     return ready <= 0 ? ready : memory.get(JAVA_INT, 4) >>> 16;
+  }
+
+  /// How many bytes wait in a pipe, asked at either end (ioctl(2), `FIONREAD`).
+  public static int unread(int fd) {
+    Scratch scratch = Scratch.mine();
+    int result = (int) Kernel.syscall(scratch, Abi.IOCTL, fd, FIONREAD, scratch.struct.address());
+    return result < 0 ? result : scratch.struct.get(JAVA_INT, 0);
   }
 
   /// fcntl(2), commands with an integer argument.

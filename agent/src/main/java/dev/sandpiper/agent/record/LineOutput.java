@@ -10,9 +10,21 @@ import org.jspecify.annotations.Nullable;
 /// Whole lines, or nothing of them, onto a descriptor that may block, take less, or refuse.
 ///
 /// A line that was begun is finished before anything else, whatever happens in between: the descriptor may be a file
-/// on a full disk, or a FIFO whose next reader goes on where the last one stopped. Belongs to the record thread, except
-/// where a method says otherwise.
+/// on a full disk, or a FIFO whose next reader goes on where the last one stopped. Into a pipe no more is written at a
+/// time than it has room for, in whole lines, so that an agent that is killed while nobody reads leaves no half a line.
+/// Belongs to the record thread, except where a method says otherwise.
 final class LineOutput {
+  /// Hears how much of a batch has left.
+  interface Progress {
+    /// So many bytes from its beginning.
+    void written(int bytes);
+  }
+
+  private static final Progress NOBODY = _ -> {};
+
+  /// What a pipe takes as a whole or not at all (`PIPE_BUF`).
+  private static final int ATOMIC_BYTES = 4096;
+
   // A descriptor that somebody else made non-blocking is asked again after 1 ms, then ever later.
   private static final long FIRST_PAUSE_NANOS = 1_000_000;
   private static final long LAST_PAUSE_NANOS = 50_000_000;
@@ -20,7 +32,8 @@ final class LineOutput {
   private static final byte[] NOTHING = {};
 
   private final RecordSink sink;
-  private final ByteBuffer direct = ByteBuffer.allocateDirect(RecordBuffer.BATCH_BYTES);
+  private @Nullable ByteBuffer direct; // not needed when batches are direct themselves
+  private Progress progress = NOBODY;
   private byte[] unfinished = NOTHING;
   private long written;
   private long left;
@@ -36,12 +49,27 @@ final class LineOutput {
 
   /// Writes the lines in `bytes[0, length)`. Returns how many of them are lost.
   int write(byte[] bytes, int length) {
+    return write(bytes, length, null, NOBODY);
+  }
+
+  /// The same with the lines in a direct buffer as well, and somebody who hears how far they came.
+  int write(byte[] bytes, int length, @Nullable ByteBuffer lines, Progress listener) {
     written = 0;
     began = false;
     left = length;
     inFlight = length;
     errno = 0;
-    int taken = finish() ? push(bytes, length) : 0;
+    int taken = 0;
+    if (finish()) {
+      progress = listener;
+      if (lines == null) {
+        taken = push(bytes, length);
+      } else {
+        push(lines);
+        taken = lines.position();
+      }
+      progress = NOBODY;
+    }
     inFlight = 0;
     began = taken > 0;
     if (taken == length) {
@@ -74,6 +102,16 @@ final class LineOutput {
     return began;
   }
 
+  /// Whether a line was begun and is not finished.
+  boolean torn() {
+    return unfinished.length > 0;
+  }
+
+  /// Whether the time given by [#giveUpAfter] ended the last [#write] before all was taken.
+  boolean gaveUp() {
+    return errno == Errno.EAGAIN;
+  }
+
   /// Whether the last attempt failed.
   boolean failing() {
     return errno != 0;
@@ -103,6 +141,11 @@ final class LineOutput {
   private int push(byte[] bytes, int length) {
     int taken = 0;
     while (taken < length) {
+      var direct = this.direct;
+      if (direct == null) {
+        direct = ByteBuffer.allocateDirect(RecordBuffer.BATCH_BYTES);
+        this.direct = direct;
+      }
       int count = Math.min(length - taken, direct.capacity());
       direct.clear().put(bytes, taken, count).flip();
       boolean all = push(direct);
@@ -116,12 +159,19 @@ final class LineOutput {
 
   private boolean push(ByteBuffer lines) {
     long pause = FIRST_PAUSE_NANOS;
+    int limit = lines.limit();
     while (lines.hasRemaining()) {
-      long result = sink.write(lines);
+      int most = most(lines);
+      long result = 0; // no room
+      if (most > 0) {
+        result = sink.write(lines.limit(lines.position() + most));
+        lines.limit(limit);
+      }
       if (result > 0) {
         written += result;
         left -= result;
         inFlight = left;
+        progress.written(lines.position());
         pause = FIRST_PAUSE_NANOS;
       } else if (result == 0 || result == -Errno.EAGAIN) {
         if (expired()) {
@@ -136,6 +186,28 @@ final class LineOutput {
       }
     }
     return true;
+  }
+
+  /// How much of it to write now: all, or as many whole lines as a pipe has room for; 0 for none yet.
+  private int most(ByteBuffer lines) {
+    int from = lines.position();
+    int left = lines.remaining();
+    int room = left <= ATOMIC_BYTES ? left : sink.room();
+    if (left <= room) {
+      return left;
+    }
+    for (int end = from + Math.max(room, ATOMIC_BYTES); end > from; end--) {
+      if (lines.get(end - 1) == '\n') {
+        return end - from;
+      }
+    }
+    // One long line, or the rest of one.
+    int end = from + room;
+    while (end < lines.limit() && lines.get(end) != '\n') {
+      end++;
+    }
+    int line = Math.min(left, end + 1 - from);
+    return line <= room || room >= sink.mostRoom() ? line : 0;
   }
 
   private static int lineEnd(byte[] bytes, int from, int length) {

@@ -57,7 +57,9 @@ public final class LineSplitter {
   private boolean continued; // the line before was ended by flush, not by its line end
   private long lineOffset;
   private long lineMicros;
+  private long pendingOffset; // of the first byte in `pending`
   private long nextOffset;
+  private long recorded; // offset of the first byte that is in no record yet
 
   /// A splitter that goes on at `from`.
   ///
@@ -68,7 +70,9 @@ public final class LineSplitter {
     part = from.parts();
     continued = from.continued();
     lineOffset = from.lineOffset();
+    lineMicros = from.lineMicros();
     nextOffset = from.offset();
+    recorded = from.offset();
     maxEncoded = 2L * limitBytes;
     certainBytes = limitBytes / Utf8.REPLACEMENT_BYTES;
   }
@@ -93,11 +97,17 @@ public final class LineSplitter {
           lineOffset = offset + (at - from);
           lineMicros = timeMicros;
         }
+        if (length == 0) {
+          pendingOffset = offset + (at - from);
+        }
         wanted = append(bytes, at, stop, sink) && (!terminated || endLine(sink));
       }
       if (!wanted) {
         release();
         return false;
+      }
+      if (terminated) {
+        recorded = offset + (stop + 1 - from);
       }
       at = stop + 1;
     }
@@ -112,6 +122,7 @@ public final class LineSplitter {
     }
     boolean wanted = emitFull(true, sink) && emitRest(sink);
     continued = goesOn;
+    recorded = nextOffset;
     return wanted;
   }
 
@@ -129,9 +140,17 @@ public final class LineSplitter {
     return wanted;
   }
 
-  /// Where another splitter can go on. What waits here is read again then.
+  /// Where another splitter can go on: behind the last record, also when asked for while the sink takes the next one.
+  /// What waits here is read again then.
   StreamPosition position() {
-    return new StreamPosition(nextOffset - length, lineOffset, part, continued);
+    return new StreamPosition(
+        recorded, part > 0 ? lineOffset : recorded, part > 0 ? lineMicros : 0, part, continued);
+  }
+
+  /// The bytes up to `offset` are gone, and a record says so. Nothing waits.
+  void skip(long offset) {
+    nextOffset = offset;
+    recorded = offset;
   }
 
   /// Gives back what it holds. What waited is lost; used when nothing more is wanted.
@@ -192,9 +211,11 @@ public final class LineSplitter {
   }
 
   private boolean emitPart(Sink sink) {
-    part++;
     int count = measure.rawBytes();
-    boolean wanted = sink.line(pending, 0, count, lineOffset, lineMicros, part);
+    boolean wanted = sink.line(pending, 0, count, lineOffset, lineMicros, part + 1);
+    part++;
+    pendingOffset += count;
+    recorded = pendingOffset;
     System.arraycopy(pending, count, pending, 0, length - count);
     length -= count;
     measure.clear();

@@ -31,6 +31,12 @@ final class OutputCaps {
     reached = true;
   }
 
+  /// A line was cut: nothing more may leave but the marker.
+  void exhaust() {
+    bytesLeft = 0;
+    recordsLeft = 0;
+  }
+
   void take(int textBytes) {
     if (recordsLeft == 0 || textBytes > bytesLeft) {
       throw new IllegalStateException(

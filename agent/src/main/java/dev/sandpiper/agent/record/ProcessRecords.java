@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
 /// Owned by the record thread, except [#queued] and [#end]. While nothing happens it holds its names, its counts and
 /// its cursor: no buffer.
 ///
+/// A batch may leave whenever a record begins, and [#position] is asked for then. So whatever tells how far this process
+/// has come changes only behind the call that made the record.
+///
 /// | At the cursor | What happens |
 /// |---|---|
 /// | data | lines into records, until a cap is reached; from then on the log is not read at all |
@@ -28,6 +31,11 @@ final class ProcessRecords {
   /// Set while this process waits for a turn, so that it waits only once.
   final AtomicBoolean queued = new AtomicBoolean();
 
+  /// Where its position is kept, and whether that is behind; [RecordLedger]'s own.
+  int slot = RecordFile.NO_SLOT;
+
+  boolean touched;
+
   private final RecordEncoder.Subject subject;
   private final OutputCaps caps;
   private @Nullable ProcessFacts start; // until process_start has left
@@ -38,6 +46,7 @@ final class ProcessRecords {
   private volatile @Nullable EndFacts end;
   private long seq;
   private boolean ended;
+  private boolean told;
 
   ProcessRecords(ProcessFacts facts, @Nullable Cursor cursor, EmitterPosition from) {
     subject = new RecordEncoder.Subject(facts.processId(), facts.pid(), facts.tag());
@@ -66,8 +75,9 @@ final class ProcessRecords {
   Turn turn(RecordTurn shared, int budget) {
     var facts = start;
     if (facts != null) {
-      start = null;
       shared.encoder().started(subject, facts);
+      start = null;
+      shared.touch(this);
       shared.startLeft(facts);
     }
     int left = budget;
@@ -116,16 +126,32 @@ final class ProcessRecords {
     if (!ended && end != null) {
       endProcess(shared);
     }
-    return ended ? Turn.DONE : Turn.WAIT;
+    if (!ended) {
+      return Turn.WAIT;
+    }
+    told = true;
+    shared.touch(this);
+    return Turn.DONE;
+  }
+
+  /// Whether nothing more will come.
+  boolean told() {
+    return told;
   }
 
   /// The output cannot be read; its end is still told.
   void fail(String why, RecordTurn shared) {
     closeCursor();
-    shared.encoder().unreadable(subject, why, shared.now(), ++seq);
+    shared.encoder().unreadable(subject, why, shared.now(), seq + 1);
+    recorded(shared);
   }
 
-  /// Where it stands; to be asked on the record thread.
+  private void recorded(RecordTurn shared) {
+    seq++;
+    shared.touch(this);
+  }
+
+  /// Where it stands, behind the last record that was made; to be asked on the record thread.
   EmitterPosition position() {
     return new EmitterPosition(
         seq,
@@ -179,12 +205,15 @@ final class ProcessRecords {
       // A cut line is the last of its parts, as nothing more of it will come.
       int emitted = whole || part <= 0 ? part : -part;
       caps.take(
-          shared.encoder().output(stream, bytes, from, fits, lineOffset, micros, emitted, ++seq));
+          shared.encoder().output(stream, bytes, from, fits, lineOffset, micros, emitted, seq + 1));
+      recorded(shared);
       shared.counted(stream);
     }
     if (!whole) {
+      caps.exhaust();
+      shared.encoder().truncated(subject, stream, shared.now(), seq + 1);
+      recorded(shared);
       caps.reach();
-      shared.encoder().truncated(subject, stream, shared.now(), ++seq);
     }
     return whole;
   }
@@ -195,7 +224,9 @@ final class ProcessRecords {
       closeCursor();
       return;
     }
-    shared.encoder().missed(subject, gap.stream(), gap.start(), gap.end(), shared.now(), ++seq);
+    shared.encoder().missed(subject, gap.stream(), gap.start(), gap.end(), shared.now(), seq + 1);
+    recorded(shared);
+    splitter(gap.stream(), shared).skip(gap.end());
   }
 
   private void endLines(boolean goesOn, RecordTurn shared) {
@@ -215,6 +246,7 @@ final class ProcessRecords {
     if (facts != null && !ended) {
       shared.encoder().ended(subject, facts);
       ended = true;
+      shared.touch(this);
     }
   }
 

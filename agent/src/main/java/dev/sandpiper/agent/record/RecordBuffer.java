@@ -1,11 +1,12 @@
 package dev.sandpiper.agent.record;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /// The batch of lines that leaves with the next write. Bytes, not objects: a record is written here once.
 ///
-/// Bound: 64 KiB, or one record where that is longer. Full: the batch goes to the [Drain] first, which may take as
-/// long as the reader of standard output takes. Not thread-safe.
+/// Bound: 64 KiB, or one record where that is longer. Full: when the next line begins, the batch goes to the [Drain]
+/// first, which may take as long as the reader of standard output takes. Not thread-safe.
 final class RecordBuffer {
   /// Takes whole lines, `bytes[0, length)`. Writes or drops (and counts) them before it returns.
   interface Drain {
@@ -22,20 +23,32 @@ final class RecordBuffer {
   private final JsonText.Measure measure = new JsonText.Measure();
   private byte[] bytes = new byte[BATCH_BYTES];
   private int size;
-  private long lines;
 
   RecordBuffer(Drain drain) {
     this.drain = drain;
   }
 
-  /// Lines that went through here since the start.
-  long lines() {
-    return lines;
+  /// How many lines these are.
+  static int lines(byte[] bytes) {
+    int count = 0;
+    for (byte it : bytes) {
+      if (it == '\n') {
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /// Takes what lies here, which then does not leave.
+  byte[] take() {
+    byte[] taken = Arrays.copyOf(bytes, size);
+    size = 0;
+    return taken;
   }
 
   /// Makes room for a line of at most `most` bytes, so that it lands in one batch whole.
   void begin(int most) {
-    if (bytes.length - size < most) {
+    if (size >= BATCH_BYTES || bytes.length - size < most) {
       flush();
       if (bytes.length < most) {
         bytes = new byte[most];
@@ -46,10 +59,6 @@ final class RecordBuffer {
   /// Ends the line that was begun.
   void end() {
     bytes[size++] = '\n';
-    lines++;
-    if (size >= BATCH_BYTES) {
-      flush();
-    }
   }
 
   void flush() {

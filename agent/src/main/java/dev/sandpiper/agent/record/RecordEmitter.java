@@ -4,13 +4,18 @@ import dev.sandpiper.agent.output.Cursor;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.output.Position;
 import dev.sandpiper.agent.output.Promise;
+import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.record.ProcessRecords.Turn;
 import dev.sandpiper.agent.telemetry.Counters;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// Turns the lives and the output of processes into records: one reader of every log, on the thread of the
@@ -39,13 +44,16 @@ public final class RecordEmitter implements RecordWriter.Source {
   // Bound: one entry per process (ProcessRecords.queued).
   private final ConcurrentLinkedQueue<ProcessRecords> ready = new ConcurrentLinkedQueue<>();
   private final AtomicLong waitingBytes = new AtomicLong();
+  private boolean keptBefore;
 
   /// Registers itself with the writer, which must not have been started yet.
   public RecordEmitter(
       RecordSettings settings, RecordWriter writer, InstantSource clock, Counters counters) {
     this.settings = settings;
     this.writer = writer;
-    shared = new RecordTurn(settings, writer.encoder(), clock, counters, this::startLeft);
+    shared =
+        new RecordTurn(
+            settings, writer.encoder(), writer.ledger(), clock, counters, this::startLeft);
     writer.source(this);
   }
 
@@ -58,12 +66,73 @@ public final class RecordEmitter implements RecordWriter.Source {
     begin(facts, cursor, EmitterPosition.beginning(settings));
   }
 
-  /// A process that began before this agent did, its records going on where they were left.
-  public void processAdopted(ProcessFacts facts, @Nullable OutputLog log, EmitterPosition from) {
-    var offsets = new Position.Offsets(from.stdout().offset(), from.stderr().offset(), 0);
-    var cursor =
-        log == null || !settings.output() ? null : log.cursor(offsets, Promise.BEST_EFFORT);
-    begin(facts, cursor, from);
+  /// Goes on where the records of an earlier agent in the state directory `directory` stopped: with the batch that it may
+  /// or may not have written, then with each process that [#processAdopted] names. Before the first process and before
+  /// the writer's [RecordWriter#release].
+  ///
+  /// @param journal takes the ids of processes all of whose records have left, on the record thread; they are not to be
+  ///     named by [#processAdopted] again
+  /// @param notes gets what the operator has to know, one sentence each
+  /// @throws IOException when the directory cannot keep how far the records come: after a crash those of the processes
+  ///     that go on come again
+  public void resume(Path directory, Journal journal, List<String> notes) throws IOException {
+    var file = RecordFile.open(directory, notes);
+    keptBefore = !file.fresh();
+    writer.ledger().open(file, journal::allLeft);
+  }
+
+  /// Keeps for good that all records of these processes have left.
+  @FunctionalInterface
+  public interface Journal {
+    void allLeft(List<String> processIds) throws IOException;
+  }
+
+  /// Whether the earlier agent kept how far the records came. If not, all records of ended processes are taken to have
+  /// left: there may be thousands, and they would all come again.
+  public boolean keptBefore() {
+    return keptBefore;
+  }
+
+  /// All processes of earlier agents that there are have been named by [#processAdopted].
+  public void resumed() {
+    writer.ledger().forgetRest();
+  }
+
+  /// A process that began before this agent did, its records going on where they were left. Between [#resume] and
+  /// [#resumed].
+  ///
+  /// @param log as for [#processStarted]; [#processEnded] follows, at once where it has ended
+  public void processAdopted(ProcessFacts facts, @Nullable OutputLog log) {
+    adopt(facts, from -> log == null || !settings.output() ? null : cursor(log, from));
+  }
+
+  void adopt(ProcessFacts facts, Function<EmitterPosition, @Nullable Cursor> reader) {
+    var found = writer.ledger().found(facts.processId());
+    if (found != null && found.told()) {
+      return;
+    }
+    var from = found == null ? EmitterPosition.beginning(settings) : found.position();
+    var cursor = reader.apply(from);
+    var process = new ProcessRecords(facts, cursor, from);
+    process.slot = found == null ? RecordFile.NO_SLOT : found.slot();
+    if (!from.started()) {
+      waitingBytes.addAndGet(size(facts)); // given back when its start has left
+    }
+    add(process, cursor);
+  }
+
+  private static Cursor cursor(OutputLog log, EmitterPosition from) {
+    // Where files were lost, less may be there than has left.
+    return log.cursor(
+        new Position.Offsets(
+            Math.min(from.stdout().offset(), end(log, StreamName.STDOUT)),
+            Math.min(from.stderr().offset(), end(log, StreamName.STDERR)),
+            0),
+        Promise.BEST_EFFORT);
+  }
+
+  private static long end(OutputLog log, StreamName stream) {
+    return log.streams().contains(stream) ? log.endOffset(stream) : 0;
   }
 
   /// The process has ended; its log, if it has one, is marked (now or later). Unknown ids, and a second end, are ignored.
@@ -85,12 +154,15 @@ public final class RecordEmitter implements RecordWriter.Source {
       writer.dropped(new RecordDrops.Counts(0, 0, 1));
       return;
     }
-    var process = new ProcessRecords(facts, cursor, from);
+    add(new ProcessRecords(facts, cursor, from), cursor);
+  }
+
+  private void add(ProcessRecords process, @Nullable Cursor cursor) {
     if (cursor != null) {
       cursor.onWake(() -> enqueue(process));
     }
-    if (processes.putIfAbsent(facts.processId(), process) != null) {
-      throw new IllegalStateException("process " + facts.processId() + " was started twice");
+    if (processes.putIfAbsent(process.processId(), process) != null) {
+      throw new IllegalStateException("process " + process.processId() + " was started twice");
     }
     enqueue(process);
   }
@@ -124,6 +196,9 @@ public final class RecordEmitter implements RecordWriter.Source {
         case MORE -> enqueue(process);
         case WAIT -> {}
         case DONE -> processes.remove(process.processId(), process);
+      }
+      if (writer.ledger().full()) {
+        writer.flush();
       }
     }
     return !ready.isEmpty();

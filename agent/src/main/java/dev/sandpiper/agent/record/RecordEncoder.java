@@ -228,6 +228,24 @@ final class RecordEncoder {
     finish();
   }
 
+  /// The first line after another agent was stopped while it wrote; `lines` that it may have written follow. Not into the
+  /// batch.
+  static byte[] repeated(int lines, Instant at) {
+    var alone = new RecordBuffer((_, _) -> {});
+    var encoder = new RecordEncoder(alone);
+    alone.begin(FRAME);
+    encoder.head(at, "WARN", "record", "records_repeated");
+    alone.field(
+        "message",
+        "the agent before this one was stopped while it wrote: the "
+            + lines
+            + " lines that follow may be there already, with the same process_id and seq",
+        FRAME);
+    alone.field("repeated_lines", lines);
+    encoder.finish();
+    return alone.take();
+  }
+
   private void begin(Subject subject, Instant at, String level, String eventType, int room) {
     var tag = subject.tag();
     out.begin(

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.record;
 
+import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
 import java.nio.ByteBuffer;
 
@@ -10,8 +11,63 @@ public interface RecordSink {
   /// takes SIGPIPE, so a reader that is gone is `-EPIPE`.
   long write(ByteBuffer direct);
 
+  /// How much a write takes without waiting half-way, as far as that is known; everything where it is not.
+  default int room() {
+    return Integer.MAX_VALUE;
+  }
+
+  /// [#room] when everything was read.
+  default int mostRoom() {
+    return Integer.MAX_VALUE;
+  }
+
   /// An open descriptor, as it is: its mode is shared with others (a shell, a terminal) and not changed.
   static RecordSink descriptor(int fd) {
-    return direct -> Posix.write(fd, direct);
+    return new Descriptor(fd);
+  }
+
+  /// A descriptor. Of a pipe it knows the room.
+  final class Descriptor implements RecordSink {
+    // A pipe holds pages. What is written at a time begins a new one unless it fits into the last,
+    // so a page may be
+    // little more than half full; the first and the last may be nearly empty.
+    private static final int PAGE = 4096;
+    private static final int UNKNOWN = -1;
+
+    private final int fd;
+    private int pipeBytes = UNKNOWN;
+
+    private Descriptor(int fd) {
+      this.fd = fd;
+    }
+
+    @Override
+    public long write(ByteBuffer direct) {
+      return Posix.write(fd, direct);
+    }
+
+    @Override
+    public int room() {
+      int size = mostRoom();
+      if (size == Integer.MAX_VALUE) {
+        return size;
+      }
+      int unread = Posix.unread(fd);
+      if (unread <= 0) {
+        return unread == 0 ? size : Integer.MAX_VALUE;
+      }
+      int pages = size / PAGE - 2 * ((unread + PAGE - 1) / PAGE) - 2;
+      boolean noReader = pages <= 0 && (Posix.poll(fd, Posix.POLLOUT) & Posix.POLLERR) != 0;
+      return noReader ? Integer.MAX_VALUE : Math.max(0, pages) * PAGE;
+    }
+
+    @Override
+    public int mostRoom() {
+      if (pipeBytes == UNKNOWN) {
+        int size = Posix.fcntl(fd, Fcntl.F_GETPIPE_SZ, 0);
+        pipeBytes = size <= 0 ? Integer.MAX_VALUE : size;
+      }
+      return pipeBytes;
+    }
   }
 }

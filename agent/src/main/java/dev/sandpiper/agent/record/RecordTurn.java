@@ -19,6 +19,7 @@ final class RecordTurn {
 
   private final RecordSettings settings;
   private final RecordEncoder encoder;
+  private final RecordLedger ledger;
   private final InstantSource clock;
   private final Counters counters;
   private final Consumer<ProcessFacts> onStart;
@@ -30,11 +31,13 @@ final class RecordTurn {
   RecordTurn(
       RecordSettings settings,
       RecordEncoder encoder,
+      RecordLedger ledger,
       InstantSource clock,
       Counters counters,
       Consumer<ProcessFacts> onStart) {
     this.settings = settings;
     this.encoder = encoder;
+    this.ledger = ledger;
     this.clock = clock;
     this.counters = counters;
     this.onStart = onStart;
@@ -42,6 +45,11 @@ final class RecordTurn {
 
   RecordEncoder encoder() {
     return encoder;
+  }
+
+  /// A record of this process lies in the batch, or nothing more will come of it.
+  void touch(ProcessRecords process) {
+    ledger.touch(process);
   }
 
   Instant now() {

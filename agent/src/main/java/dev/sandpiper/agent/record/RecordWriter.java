@@ -4,10 +4,13 @@ import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.LogQueue;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The one thread that writes lines: the agent's own ([LogQueue]) and the records ([RecordEmitter]).
 ///
@@ -42,6 +45,9 @@ public final class RecordWriter implements AutoCloseable {
   /// Long enough to gather the starts and ends of a burst, short enough for eyes.
   private static final Duration GATHER = Duration.ofMillis(20);
 
+  /// What a step of the shutdown may take.
+  public static final Duration LIMIT = Duration.ofSeconds(2);
+
   private static final int LINGER = 20;
 
   /// Log lines before records get their turn again.
@@ -54,6 +60,7 @@ public final class RecordWriter implements AutoCloseable {
   private final LineOutput output;
   private final RecordBuffer buffer;
   private final RecordEncoder encoder;
+  private final RecordLedger ledger = new RecordLedger();
   private final RecordDrops drops = new RecordDrops();
   private final AtomicReference<RecordDrops.Counts> elsewhere =
       new AtomicReference<>(RecordDrops.Counts.NONE);
@@ -63,6 +70,8 @@ public final class RecordWriter implements AutoCloseable {
   private boolean lossy; // the last batch was lost, in part at least
   private volatile boolean asleep;
   private volatile boolean closing;
+  private volatile boolean held;
+  private volatile @Nullable CountDownLatch lettingGo;
 
   /// `lastWords` takes what can no longer be a record, in one line: standard error.
   public RecordWriter(
@@ -85,6 +94,10 @@ public final class RecordWriter implements AutoCloseable {
     return encoder;
   }
 
+  RecordLedger ledger() {
+    return ledger;
+  }
+
   void source(Source source) {
     this.source = source;
   }
@@ -93,6 +106,40 @@ public final class RecordWriter implements AutoCloseable {
   public void start() {
     log.onLine(this::wake);
     thread.start();
+  }
+
+  /// Begins, but writes nothing before [#release] or the end: what another agent was writing when it was stopped comes
+  /// first, and is not known yet.
+  public void startHeld() {
+    held = true;
+    start();
+  }
+
+  /// What an earlier agent left is known ([RecordEmitter#resume]), if anything.
+  public void release() {
+    held = false;
+    wake();
+    LockSupport.unpark(thread);
+  }
+
+  /// Writes what there is now, at most for `limit`, and forgets the state directory: another agent may have it. What
+  /// comes later is written, and not kept. Waits; any thread but the writer's.
+  public void letGo(Duration limit) {
+    if (!ledger.active() || !thread.isAlive()) {
+      return;
+    }
+    CountDownLatch done = new CountDownLatch(1);
+    lettingGo = done;
+    wake();
+    LockSupport.unpark(thread);
+    try {
+      if (!done.await(limit.toNanos(), TimeUnit.NANOSECONDS)) {
+        ledger.abandon();
+        output.giveUpAfter(Duration.ZERO);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /// There is news. Any thread; costs a read when the thread knows already.
@@ -112,14 +159,15 @@ public final class RecordWriter implements AutoCloseable {
   /// Writes what there is, at most for the default time of a shutdown step.
   @Override
   public void close() {
-    close(Duration.ofSeconds(2));
+    close(LIMIT);
   }
 
   /// Writes what there is, and waits for it at most `limit`; says in `lastWords` what could not be written. What is
   /// logged later is dropped. Any thread; the second call only waits.
   public void close(Duration limit) {
     boolean first = !closing;
-    if (first) {
+    boolean givenUp = output.expired();
+    if (first && !givenUp) {
       output.giveUpAfter(limit);
     }
     closing = true;
@@ -127,7 +175,8 @@ public final class RecordWriter implements AutoCloseable {
     LockSupport.unpark(thread);
     boolean done = !thread.isAlive();
     try {
-      done = done || thread.join(limit.plus(GATHER));
+      // A reader that took nothing while the directory was let go of has had its time.
+      done = done || thread.join(first && givenUp ? GATHER : limit.plus(GATHER));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -155,11 +204,20 @@ public final class RecordWriter implements AutoCloseable {
   private void run() {
     while (true) {
       boolean last = closing;
+      var leaving = lettingGo;
       news.set(false);
+      if (!held) {
+        open();
+      }
       while (round() && !output.expired()) {
         // more at once
       }
-      buffer.flush();
+      flush();
+      if (leaving != null) {
+        ledger.close();
+        lettingGo = null;
+        leaving.countDown();
+      }
       if (last) {
         tellDrops(); // of what was lost before the batch that has just left
         buffer.flush();
@@ -175,7 +233,7 @@ public final class RecordWriter implements AutoCloseable {
   private void awaitNews() {
     for (int i = 0; i < LINGER; i++) {
       gather();
-      if (news.get() || closing) {
+      if (news.get() || closing || lettingGo != null) {
         return;
       }
     }
@@ -238,9 +296,44 @@ public final class RecordWriter implements AutoCloseable {
     }
   }
 
+  /// The batch leaves, and what changed without a record is kept.
+  void flush() {
+    buffer.flush();
+    if (!output.gaveUp()) {
+      ledger.settle();
+    }
+  }
+
+  /// Repeats what the agent before this one may or may not have written, before anything else is.
+  void open() {
+    while (held && !closing) {
+      LockSupport.park(this);
+    }
+    if (!ledger.takeRepeats()) {
+      return;
+    }
+    byte[] lines = ledger.pending();
+    // Ends what may be half a line. It is only ever this one that is lost with it.
+    byte[] first = RecordEncoder.repeated(RecordBuffer.lines(lines), clock.instant());
+    output.write(first, first.length);
+    output.write(lines, lines.length);
+    counters.written(first.length + lines.length);
+    if (!output.gaveUp()) {
+      ledger.repeated();
+    }
+  }
+
   private void drain(byte[] bytes, int length) {
-    int lost = output.write(bytes, length);
+    open();
+    if (output.gaveUp() && ledger.active()) {
+      return; // They are not lost: the next agent makes them again.
+    }
+    var lines = ledger.stage(bytes, length);
+    int lost = output.write(bytes, length, lines, ledger);
     counters.written(output.written());
+    if (!output.gaveUp()) {
+      ledger.left(output.torn());
+    }
     boolean before = lossy;
     lossy = output.failing();
     // If the last news went into this batch, they are its first line.

@@ -40,7 +40,13 @@ final class RecordHarness {
 
   RecordHarness(RecordSettings settings, EmitterPosition from, @Nullable String tag) {
     shared =
-        new RecordTurn(settings, new RecordEncoder(buffer), () -> NOW, new Counters(), _ -> {});
+        new RecordTurn(
+            settings,
+            new RecordEncoder(buffer),
+            new RecordLedger(),
+            () -> NOW,
+            new Counters(),
+            _ -> {});
     process = new ProcessRecords(facts(ID, PID, tag), cursor, from);
   }
 
