@@ -61,6 +61,7 @@ import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.FilesystemService;
 import dev.sandpiper.agent.service.ProcessService;
+import dev.sandpiper.agent.service.ProcessesService;
 import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.service.WatchService;
 import dev.sandpiper.agent.telemetry.AgentLogging;
@@ -69,6 +70,7 @@ import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.agent.tree.TreeSettings;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
+import dev.sandpiper.proto.v1.ProcessesGrpc;
 import io.grpc.BindableService;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -258,6 +260,10 @@ final class Agent implements AutoCloseable {
     HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.addLater(
+        ProcessesGrpc.SERVICE_NAME,
+        () -> new ProcessesService(processes).bindService(),
+        Dispatch.EVENT_LOOP);
+    rpc.addLater(
         FilesystemGrpc.SERVICE_NAME,
         () ->
             new FilesystemService(
@@ -271,6 +277,7 @@ final class Agent implements AutoCloseable {
     rpc.ready();
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
+    health.setStatus(ProcessesGrpc.SERVICE_NAME, ServingStatus.SERVING);
     health.setStatus(FilesystemGrpc.SERVICE_NAME, ServingStatus.SERVING);
     stops.push(health::enterTerminalState);
 

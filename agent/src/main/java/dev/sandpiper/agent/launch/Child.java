@@ -53,6 +53,12 @@ public interface Child {
   /// The pidfd.
   String EXIT = "exit";
 
+  /// Name of one more descriptor for the keeper: the file that input with offsets passes through. It lies beside the FIFO that the
+  /// input goes to, a terminal's output for a terminal, under the same name with [#INPUT_SUFFIX] behind it.
+  String INPUT = "input";
+
+  String INPUT_SUFFIX = ".input";
+
   int pid();
 
   /// Reads the start time on the first call (about 10 µs); not wanted on the way to the pid.

@@ -79,6 +79,7 @@ public final class PosixLauncher implements Launcher {
         if (path != null) {
           paths.add(path);
           paths.add(path + ChildDescriptors.ENDED);
+          paths.add(path + Child.INPUT_SUFFIX);
         }
       }
     }

@@ -59,6 +59,12 @@ public final class Fcntl {
   public static final int SEEK_SET = 0;
   public static final int SEEK_CUR = 1;
   public static final int SEEK_END = 2;
+  public static final int SEEK_DATA = 3;
+
+  /// fallocate(2).
+  static final int FALLOC_FL_KEEP_SIZE = 1;
+
+  static final int FALLOC_FL_PUNCH_HOLE = 2;
 
   private Fcntl() {}
 }

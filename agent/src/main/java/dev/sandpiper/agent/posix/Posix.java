@@ -97,6 +97,11 @@ public final class Posix {
     return Kernel.syscall(scratch, Abi.SENDFILE, out, in, scratch.struct.address(), count, 0, 0);
   }
 
+  /// sendfile(2) from the file's own position, which moves by what was taken.
+  public static long sendfile(int out, int in, long count) {
+    return Kernel.syscall(Abi.SENDFILE, out, in, 0, count, 0, 0);
+  }
+
   /// lseek(2).
   public static long lseek(int fd, long offset, int whence) {
     return Kernel.syscall(Abi.LSEEK, fd, offset, whence);
@@ -319,6 +324,12 @@ public final class Posix {
   /// fallocate(2) with mode 0: the blocks are there, and the file is at least `offset + length` long.
   public static int fallocate(int fd, long offset, long length) {
     return (int) Kernel.syscall(Abi.FALLOCATE, fd, 0, offset, length);
+  }
+
+  /// fallocate(2): the blocks within these bytes are given back and read as zeros; the length stays.
+  public static int punchHole(int fd, long offset, long length) {
+    int mode = Fcntl.FALLOC_FL_KEEP_SIZE | Fcntl.FALLOC_FL_PUNCH_HOLE;
+    return (int) Kernel.syscall(Abi.FALLOCATE, fd, mode, offset, length);
   }
 
   /// syncfs(2): everything of the file system that holds the descriptor reaches its disk.

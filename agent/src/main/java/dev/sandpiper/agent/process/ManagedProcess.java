@@ -12,10 +12,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -54,6 +56,7 @@ public final class ManagedProcess {
   private volatile long startTicks;
 
   private volatile @Nullable ProcessEnd end;
+  private volatile long inputOffset;
 
   @GuardedBy("this")
   private @Nullable List<Runnable> atEnd;
@@ -153,7 +156,16 @@ public final class ManagedProcess {
   /// What is unusual about it, and what of it does not survive the agent. While it lives also where its descriptors are found.
   public Map<String, String> facts() {
     Live now = live;
-    return now == null ? facts : now.child().facts();
+    if (now == null) {
+      return facts;
+    }
+    Map<String, String> ofInput = now.input().facts();
+    if (ofInput.isEmpty()) {
+      return now.child().facts();
+    }
+    Map<String, String> all = new HashMap<>(now.child().facts());
+    all.putAll(ofInput);
+    return all;
   }
 
   /// Everything that it prints.
@@ -205,6 +217,35 @@ public final class ManagedProcess {
       callback.onOutcome(new InputOutcome.Closed());
     } else {
       now.input().write(bytes, callback);
+    }
+  }
+
+  /// Queues input that belongs at an offset, or, without one, behind all that was written before; with `end` the input ends
+  /// behind it. See {@link InputQueue#writeAt}. Once it has ended, what it has got before is still known.
+  public void writeAt(OptionalLong offset, byte[] bytes, boolean end, InputCallback callback) {
+    Live now = live;
+    if (now != null) {
+      now.input().writeAt(offset, bytes, end, callback);
+      return;
+    }
+    long to = offset.orElse(inputOffset) + bytes.length;
+    callback.onOutcome(
+        to <= inputOffset
+            ? new InputOutcome.Accepted(inputOffset, true)
+            : new InputOutcome.Failed(0, "the process has ended"));
+  }
+
+  /// How much input the kernel has taken for it; 0 for a finished one of an earlier agent.
+  public long inputOffset() {
+    Live now = live;
+    return now == null ? inputOffset : now.input().accepted();
+  }
+
+  /// Goes on with the input where an earlier agent was. Before anybody else knows of this process.
+  void recoverInput() {
+    Live now = live;
+    if (now != null) {
+      now.input().recover();
     }
   }
 
@@ -292,9 +333,10 @@ public final class ManagedProcess {
       atEnd = null;
     }
     facts = Facts.ofFinished(facts());
+    inputOffset = was == null ? 0 : was.input().accepted();
     live = null;
     if (was != null) {
-      was.input().fail("the process has ended");
+      was.input().dispose();
     }
     return waiting;
   }

@@ -262,7 +262,7 @@ public final class ProcessManager {
         spec,
         child,
         log,
-        new InputQueue(child, loop, settings, inputCopyBuffer, counters));
+        new InputQueue(child, loop, settings, inputCopyBuffer, counters, keeping::flush));
   }
 
   /// A journal that cannot be written costs what a restart of the agent would know, never a command.
@@ -397,6 +397,7 @@ public final class ProcessManager {
             JournalEntries.spec(started, child.facts().containsKey(Child.FIFO_STDIN)),
             child,
             log);
+    process.recoverInput();
     if (child.facts().containsKey(Child.LOST)) {
       remember(started);
     }

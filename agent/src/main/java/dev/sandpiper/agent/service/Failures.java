@@ -41,6 +41,8 @@ final class Failures {
       case InputOutcome.Accepted _ -> Status.OK;
       case InputOutcome.Closed _ ->
           Status.INTERNAL.withDescription(what + device + " not enabled or closed");
+      case InputOutcome.Hole _, InputOutcome.EndsElsewhere _, InputOutcome.InDoubt _ ->
+          Status.INTERNAL.withDescription(what + "refused as if it had an offset: " + outcome);
       case InputOutcome.Failed(int accepted, String error) ->
           Status.INTERNAL.withDescription(
               what + "process '" + pid + "' took " + accepted + " bytes, then: " + error);

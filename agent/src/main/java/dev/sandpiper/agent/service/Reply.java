@@ -18,14 +18,18 @@ final class Reply<T> {
   }
 
   void ok(T message) {
-    send(message, Status.OK);
+    send(message, Status.OK, new Metadata());
   }
 
   void fail(Status status) {
-    send(null, status);
+    fail(status, new Metadata());
   }
 
-  private void send(@Nullable T message, Status status) {
+  void fail(Status status, Metadata trailers) {
+    send(null, status, trailers);
+  }
+
+  private void send(@Nullable T message, Status status, Metadata trailers) {
     executor.execute(() -> {
       if (call.isCancelled()) {
         return;
@@ -34,7 +38,7 @@ final class Reply<T> {
         call.sendHeaders(new Metadata());
         call.sendMessage(message);
       }
-      call.close(status, new Metadata());
+      call.close(status, trailers);
     });
   }
 }

@@ -136,7 +136,8 @@ class LastLinesTest {
       for (int i = 0; i < 700; i++) {
         int length = i % 150 == 0 ? 1 + random.nextInt(200_000) : 1 + random.nextInt(60);
         int longest = i % 300 == 0 ? 100_000 : 40;
-        pieces.add(new Piece(random.nextBoolean() ? STDOUT : STDERR, text(random, length, longest)));
+        pieces.add(
+            new Piece(random.nextBoolean() ? STDOUT : STDERR, text(random, length, longest)));
         print(log, to, pieces.getLast());
       }
       for (int lines : new int[] {0, 1, 2, 3, 10, 100, 1_000, 5_000, 1_000_000}) {
@@ -195,8 +196,7 @@ class LastLinesTest {
         expected.append(i).append('\n');
       }
       try (Reading reading =
-          new Reading(
-              log.cursor(Position.BEGINNING, Promise.BEST_EFFORT, EnumSet.of(STDERR)))) {
+          new Reading(log.cursor(Position.BEGINNING, Promise.BEST_EFFORT, EnumSet.of(STDERR)))) {
         reading.untilDrained();
         assertThat(reading.text(STDERR)).isEqualTo(expected.toString());
         assertThat(reading.of(STDOUT)).isEmpty();
