@@ -6,6 +6,9 @@ import java.util.List;
 final class ExitCode {
   static final int OK = 0;
 
+  /// What was asked for was not done, or not for all: no such process, a process that ended before, one that survived.
+  static final int FAILED = 1;
+
   /// The arguments or the settings were wrong; nothing was started.
   static final int USAGE = 2;
 

@@ -110,7 +110,7 @@ final class OwnAgent implements Closeable {
     // and with a token that nobody else knows.
     builder.environment().keySet().removeIf(OwnAgent::isForOthers);
     var token = newToken();
-    builder.environment().put(Syntax.TOKEN_VARIABLE, token);
+    builder.environment().put(Options.TOKEN_VARIABLE, token);
     builder.redirectInput(new File("/dev/null")).redirectError(errors);
     if (records.isEmpty()) {
       builder.redirectOutput(ProcessBuilder.Redirect.DISCARD);
@@ -174,7 +174,7 @@ final class OwnAgent implements Closeable {
     while (process.isAlive() && System.nanoTime() < deadline) {
       try {
         // Alive after the answer, too: else it was a stranger who took the port.
-        if (ProcessClient.health(url, PROBE_TIMEOUT) == NO_CONTENT && process.isAlive()) {
+        if (AgentClient.health(url, PROBE_TIMEOUT) == NO_CONTENT && process.isAlive()) {
           return true;
         }
       } catch (IOException _) {

@@ -86,7 +86,7 @@ final class RunCommand {
   private boolean answers(AgentUrl url) throws IOException {
     int status;
     try {
-      status = ProcessClient.health(url, PROBE_TIMEOUT);
+      status = AgentClient.health(url, PROBE_TIMEOUT);
     } catch (IOException _) {
       return false; // the usual case where no agent runs: connection refused
     }

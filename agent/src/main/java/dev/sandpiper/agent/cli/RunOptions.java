@@ -3,6 +3,7 @@ package dev.sandpiper.agent.cli;
 import dev.sandpiper.proto.process.PTY;
 import dev.sandpiper.proto.process.ProcessConfig;
 import dev.sandpiper.proto.process.StartRequest;
+import dev.sandpiper.proto.v1.Command;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +28,24 @@ record RunOptions(
   RunOptions {
     environment = Map.copyOf(environment);
     command = List.copyOf(command);
+  }
+
+  /// The same for a command that nobody is attached to.
+  dev.sandpiper.proto.v1.StartRequest detached(String key) {
+    var process =
+        Command.newBuilder()
+            .setCmd(command.getFirst())
+            .addAllArgs(command.subList(1, command.size()))
+            .putAllEnv(environment)
+            .setStdin(stdin);
+    cwd.ifPresent(process::setCwd);
+    user.ifPresent(process::setUser);
+    tag.ifPresent(process::setTag);
+    timeLimit.ifPresent(limit -> process.setTimeLimitMs(limit.toMillis()));
+    if (terminal) {
+      process.setTerminal(NativeClient.terminalSize(Terminal.Size.USUAL));
+    }
+    return dev.sandpiper.proto.v1.StartRequest.newBuilder().setCommand(process).setKey(key).build();
   }
 
   StartRequest request(boolean withInput, Terminal.Size size) {

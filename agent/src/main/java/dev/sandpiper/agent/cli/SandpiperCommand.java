@@ -2,6 +2,7 @@ package dev.sandpiper.agent.cli;
 
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Settings;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,7 @@ public final class SandpiperCommand {
     return switch (new Syntax(program, environment).parse(arguments)) {
       case Syntax.Serve(var flags) -> serve(flags);
       case Syntax.Run(var options) -> run(options);
+      case Syntax.Client(var command) -> client(command);
       case Syntax.Text(var text) -> {
         console.print(text);
         yield ExitCode.OK;
@@ -56,8 +58,27 @@ public final class SandpiperCommand {
     }
   }
 
+  /// `NO_COLOR`: see no-color.org.
+  private boolean colour() {
+    return console.outIsTerminal() && environment.getOrDefault("NO_COLOR", "").isEmpty();
+  }
+
+  private int client(ClientCommand command) {
+    try {
+      return command.run(new Screen(console, colour()));
+    } catch (ApiException e) {
+      console.complain(e.text());
+      return ExitCode.FAILED;
+    } catch (Display.OutputClosedException _) {
+      return ExitCode.BROKEN_PIPE;
+    } catch (IOException e) {
+      console.complain(String.valueOf(e.getMessage()));
+      return ExitCode.AGENT;
+    }
+  }
+
   private int run(RunOptions options) {
-    var colour = console.outIsTerminal() && environment.getOrDefault("NO_COLOR", "").isEmpty();
+    var colour = colour();
     // Set by bin/sandpiper, which is also what starts another agent.
     var image =
         Optional.ofNullable(System.getProperty("sandpiper.home"))

@@ -1,17 +1,14 @@
 package dev.sandpiper.agent.cli;
 
-import dev.sandpiper.agent.config.BadSettingException;
-import dev.sandpiper.agent.config.SecretFile;
 import dev.sandpiper.agent.config.Setting;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,6 +30,9 @@ final class Syntax {
 
   record Run(RunOptions options) implements Parsed {}
 
+  /// Any other command.
+  record Client(ClientCommand command) implements Parsed {}
+
   /// A help text or the version, to be printed.
   record Text(String text) implements Parsed {}
 
@@ -44,29 +44,23 @@ final class Syntax {
           .between(Duration.ofMillis(1), Duration.ofDays(100))
           .defaultsTo(Duration.ofMillis(1))
           .because("parses a time limit");
-  private static final Setting<Integer> PORT =
-      Setting.integer("port")
-          .between(1, 65_535)
-          .defaultsTo(AgentUrl.DEFAULT_PORT)
-          .because("parses a port");
-
-  static final String TOKEN_VARIABLE = "SANDPIPER_ACCESS_TOKEN";
-  private static final String TOKEN_FILE = "--access-token-file";
-  private static final String TOKEN_FILE_VARIABLE = "SANDPIPER_ACCESS_TOKEN_FILE";
 
   private final Program program;
   private final Map<String, String> environment;
+  private final Options options;
 
   Syntax(Program program, Map<String, String> environment) {
     this.program = program;
     this.environment = environment;
+    this.options = new Options(environment);
   }
 
   Parsed parse(List<String> arguments) {
     var line = new CommandLine(root());
     line.setExpandAtFiles(false);
     line.setInterpolateVariables(false);
-    line.setStopAtPositional(true);
+    // What follows a command to run is that command's.
+    Objects.requireNonNull(line.getSubcommands().get("run")).setStopAtPositional(true);
     line.setUsageHelpWidth(WIDTH);
     try {
       var top = line.parseArgs(arguments.toArray(String[]::new));
@@ -80,7 +74,11 @@ final class Syntax {
             ? new Wrong("no command\n\n" + line.getUsageMessage(Ansi.OFF), ExitCode.USAGE)
             : new Text(command.getUsageMessage(Ansi.OFF));
       }
-      return result.commandSpec().name().equals("run") ? run(result) : serve(result);
+      return switch (result.commandSpec().name()) {
+        case "serve" -> serve(result);
+        case "run" -> run(result);
+        default -> client(result, line);
+      };
     } catch (ParameterException e) {
       var spec = e.getCommandLine().getCommandSpec();
       var help = spec.qualifiedName() + " --help";
@@ -99,10 +97,11 @@ final class Syntax {
             "The agent inside a sandbox: runs commands and loses none of their output.");
     root.addSubcommand("serve", serveSpec());
     root.addSubcommand("run", runSpec());
+    ClientSyntax.all().forEach(spec -> root.addSubcommand(spec.name(), spec));
     return root;
   }
 
-  private static CommandSpec command(String name, String description) {
+  static CommandSpec command(String name, String description) {
     var spec = CommandSpec.create().name(name);
     spec.usageMessage().description(description).width(WIDTH).optionListHeading("%nOptions:%n");
     spec.usageMessage().commandListHeading("%nCommands:%n").sortOptions(false);
@@ -198,6 +197,16 @@ final class Syntax {
     return new Serve(flags);
   }
 
+  private Parsed client(ParseResult result, CommandLine line) {
+    try {
+      return result.commandSpec().name().equals("completion")
+          ? new Text(Completion.script(Options.words(result), line))
+          : new Client(new ClientSyntax(options).command(result));
+    } catch (IllegalArgumentException e) {
+      return wrong(result.commandSpec().name(), String.valueOf(e.getMessage()));
+    }
+  }
+
   private static CommandSpec runSpec() {
     var spec =
         command(
@@ -211,22 +220,17 @@ final class Syntax {
                 + ")",
             "of 127.0.0.1 is used or, when none answers there, one that is started for this command",
             "and stopped after it. To an agent that asks for an access token, the one in the variable",
-            TOKEN_VARIABLE + " or in the file is shown.",
+            Options.TOKEN_VARIABLE + " or in the file is shown.",
             "",
             "Exit code: the command's own; 128+N when signal N ended it; 124 when the time limit",
             "elapsed; 125 when the agent failed or was not found; 126 when the command cannot be",
             "executed; 127 when it was not found.")
         .customSynopsis("sandpiper run [OPTIONS] [--] COMMAND [ARGUMENT...]");
-    spec.addOption(text("--url", "URL", "The agent's address, such as http://127.0.0.1:49983."));
-    spec.addOption(text("--port", "NUMBER", "The agent's port on 127.0.0.1."));
+    Options.addAgent(spec);
     spec.addOption(
-        text(
-            TOKEN_FILE,
-            "PATH",
-            "File with the agent's access token (" + TOKEN_FILE_VARIABLE + ")."));
-    spec.addOption(text("--user", "NAME", "Run as this user (default: the agent's default user)."));
+        Options.text("--user", "NAME", "Run as this user (default: the agent's default user)."));
     spec.addOption(
-        text("--cwd", "PATH", "The command's directory (default: the home of its user)."));
+        Options.text("--cwd", "PATH", "The command's directory (default: the home of its user)."));
     spec.addOption(
         OptionSpec.builder("--env")
             .paramLabel("NAME[=VALUE]")
@@ -236,19 +240,32 @@ final class Syntax {
             .description(
                 "Set a variable for the command; without a value, the one that it has here.")
             .build());
-    spec.addOption(text("--tag", "TEXT", "A name by which the command can be found on the agent."));
-    spec.addOption(text("--timeout", "TIME", "Kill the command after this time, such as 30s."));
     spec.addOption(
-        flag(
+        Options.text("--tag", "TEXT", "A name by which the command can be found on the agent."));
+    spec.addOption(
+        Options.text("--timeout", "TIME", "Kill the command after this time, such as 30s."));
+    spec.addOption(
+        Options.flag(
             "--stdin",
             "Pass standard input on, also from a terminal; files and pipes always are."));
     spec.addOption(
-        flag("--pty", "Run the command on a terminal of its own, such as a shell to type into."));
+        Options.flag(
+            "--pty", "Run the command on a terminal of its own, such as a shell to type into."));
     spec.addOption(
-        flag(
+        Options.flag(
             "--events", "Show every event of the call as it arrives, instead of the bare output."));
     spec.addOption(
-        flag("--records", "Start an agent for this command, and show the records that it prints."));
+        Options.flag(
+            "--records", "Start an agent for this command, and show the records that it prints."));
+    spec.addOption(
+        Options.flag(
+            "--detach",
+            "Print the process's id and leave it to itself; the agent has to run already."));
+    spec.addOption(
+        Options.text(
+            "--key",
+            "TEXT",
+            "With --detach: a second start with the same key prints the id of the first."));
     spec.addPositional(
         PositionalParamSpec.builder()
             .paramLabel("COMMAND")
@@ -260,105 +277,51 @@ final class Syntax {
     return spec;
   }
 
-  private static OptionSpec text(String name, String placeholder, String description) {
-    return OptionSpec.builder(name)
-        .paramLabel(placeholder)
-        .arity("1")
-        .type(String.class)
-        .description(description)
-        .build();
-  }
-
-  private static OptionSpec flag(String name, String description) {
-    return OptionSpec.builder(name).arity("0").type(boolean.class).description(description).build();
-  }
-
   private Parsed run(ParseResult result) {
     try {
-      return new Run(runOptions(result));
+      var run = runOptions(result);
+      var key = Options.value(result, "--key");
+      if (!Options.isSet(result, "--detach")) {
+        if (key.isPresent()) {
+          throw new IllegalArgumentException("--key needs --detach");
+        }
+        return new Run(run);
+      }
+      if (run.records() || run.events()) {
+        throw new IllegalArgumentException(
+            "--detach shows nothing: neither --records nor --events");
+      }
+      return new Client(new DetachCommand(options.agent(result), run.detached(key.orElse(""))));
     } catch (IllegalArgumentException e) {
       return wrong("run", String.valueOf(e.getMessage()));
     }
   }
 
   private RunOptions runOptions(ParseResult result) {
-    var url = value(result, "--url");
-    var port = value(result, "--port");
     boolean records = result.matchedOptionValue("--records", false);
-    if (url.isPresent() && port.isPresent()) {
-      throw new IllegalArgumentException("--url and --port exclude each other");
-    }
-    if (records && (url.isPresent() || port.isPresent())) {
+    var agent = options.namedAgent(result);
+    if (records
+        && (Options.value(result, "--url").isPresent()
+            || Options.value(result, "--port").isPresent())) {
       throw new IllegalArgumentException(
           "--records starts an agent of its own; the records of another are on its standard output");
     }
-    var named =
-        url.or(() -> Optional.of(environment.getOrDefault("SANDPIPER_URL", "")))
-            .filter(text -> !text.isEmpty());
-    var agent =
-        port.map(text -> AgentUrl.local(read(PORT, text, "--port")))
-            .or(() -> named.map(AgentUrl::parse));
-    var usualPort = environment.getOrDefault("SANDPIPER_PORT", "");
-    var usual =
-        usualPort.isEmpty() ? AgentUrl.DEFAULT_PORT : read(PORT, usualPort, "SANDPIPER_PORT");
     List<String> variables = result.matchedOptionValue("--env", List.of());
     List<String> command = result.matchedPositionalValue(0, List.of());
     return new RunOptions(
         records ? Optional.empty() : agent,
-        AgentUrl.local(usual),
-        token(value(result, TOKEN_FILE)),
-        value(result, "--user"),
-        value(result, "--cwd"),
+        options.usualAgent(),
+        options.token(result),
+        Options.value(result, "--user"),
+        Options.value(result, "--cwd"),
         variables(variables, result.matchedOptionValue("--pty", false)),
-        value(result, "--tag"),
-        value(result, "--timeout").map(text -> read(TIME_LIMIT, text, "--timeout")),
+        Options.value(result, "--tag"),
+        Options.value(result, "--timeout").map(text -> Options.read(TIME_LIMIT, text, "--timeout")),
         result.matchedOptionValue("--stdin", false),
         result.matchedOptionValue("--pty", false),
         result.matchedOptionValue("--events", false),
         records,
         command);
-  }
-
-  /// The option goes before the variables; the two of them exclude each other, as they do for `serve`.
-  private Optional<String> token(Optional<String> option) {
-    var value = environment.getOrDefault(TOKEN_VARIABLE, "");
-    var file = environment.getOrDefault(TOKEN_FILE_VARIABLE, "");
-    if (option.isEmpty() && !value.isEmpty() && !file.isEmpty()) {
-      throw new IllegalArgumentException(
-          TOKEN_VARIABLE + " and " + TOKEN_FILE_VARIABLE + " exclude each other");
-    }
-    if (option.isEmpty() && !value.isEmpty()) {
-      if (!SecretFile.fitsAHeader(value)) {
-        throw new IllegalArgumentException(
-            TOKEN_VARIABLE + ": the secret value " + SecretFile.NO_HEADER);
-      }
-      return Optional.of(value);
-    }
-    if (option.isEmpty() && file.isEmpty()) {
-      return Optional.empty();
-    }
-    try {
-      return Optional.of(
-          SecretFile.read(
-              option.isPresent() ? TOKEN_FILE : TOKEN_FILE_VARIABLE,
-              Path.of(option.orElse(file)),
-              new ArrayList<>()));
-    } catch (BadSettingException e) {
-      throw new IllegalArgumentException(e.getMessage(), e);
-    }
-  }
-
-  private static Optional<String> value(ParseResult result, String option) {
-    @Nullable String value = result.matchedOptionValue(option, (String) null);
-    return Optional.ofNullable(value);
-  }
-
-  private static <T> T read(Setting<T> setting, String text, String name) {
-    try {
-      return setting.parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(name + ": '" + text + "' " + e.getMessage(), e);
-    }
   }
 
   private Map<String, String> variables(List<String> assignments, boolean terminal) {
