@@ -32,6 +32,7 @@ import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
+import dev.sandpiper.agent.logs.LogQueries;
 import dev.sandpiper.agent.machine.TrustStore;
 import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
@@ -52,8 +53,10 @@ import dev.sandpiper.agent.rest.Errors;
 import dev.sandpiper.agent.rest.FilesRoutes;
 import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
+import dev.sandpiper.agent.rest.LogsRoutes;
 import dev.sandpiper.agent.rest.MetricsRoute;
 import dev.sandpiper.agent.rest.ProcessRoutes;
+import dev.sandpiper.agent.rest.SandboxFacts;
 import dev.sandpiper.agent.rpc.Dispatch;
 import dev.sandpiper.agent.rpc.RpcServer;
 import dev.sandpiper.agent.rpc.RpcSettings;
@@ -83,6 +86,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -199,6 +203,14 @@ final class Agent implements AutoCloseable {
     ComposeRoute.register(router, accounts, files, uploads);
     Awaited<ProcessManager> managed = new Awaited<>();
     ProcessRoutes.register(router, managed);
+    Awaited<LogQueries> logQueries = new Awaited<>();
+    LogsRoutes.register(
+        router,
+        logQueries,
+        new SandboxFacts(
+            Optional.of(own.sandboxId()).filter(id -> !id.isEmpty()),
+            System.getenv().getOrDefault("E2B_TEMPLATE_ID", ""),
+            clock.instant()));
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {

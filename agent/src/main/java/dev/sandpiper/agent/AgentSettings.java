@@ -11,9 +11,14 @@ import java.util.List;
 /// @param stateDirectory where journal and output live
 /// @param syncJournal whether every journal entry is forced to the disk
 /// @param logLevel the least level of the agent's own log lines
+/// @param sandboxId by which the sandbox is known; empty where nobody has told it
 /// @param recordArguments whether `process_start` records hold the arguments of commands
 record AgentSettings(
-    Path stateDirectory, boolean syncJournal, LogLevel logLevel, boolean recordArguments) {
+    Path stateDirectory,
+    boolean syncJournal,
+    LogLevel logLevel,
+    String sandboxId,
+    boolean recordArguments) {
   /// How much the agent says of itself.
   enum LogLevel {
     DEBUG,
@@ -39,6 +44,12 @@ record AgentSettings(
           .defaultsTo(LogLevel.INFO)
           .because("least level of the agent's own log lines");
 
+  static final Setting<String> SANDBOX_ID =
+      Setting.text("sandbox-id")
+          .defaultsTo(
+              () -> System.getenv().getOrDefault("E2B_SANDBOX_ID", ""), "$E2B_SANDBOX_ID, or none")
+          .because("id of the sandbox in /sandboxes/{id}/logs; any other is not found");
+
   static final Setting<Boolean> RECORD_ARGUMENTS =
       Setting.bool("record-arguments")
           .defaultsTo(false)
@@ -46,7 +57,7 @@ record AgentSettings(
               "put the arguments of commands, which may hold secrets, into process_start records");
 
   static List<Setting<?>> all() {
-    return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL, RECORD_ARGUMENTS);
+    return List.of(STATE_DIR, SYNC_JOURNAL, LOG_LEVEL, SANDBOX_ID, RECORD_ARGUMENTS);
   }
 
   static AgentSettings from(Settings settings) {
@@ -54,6 +65,7 @@ record AgentSettings(
         settings.get(STATE_DIR),
         settings.get(SYNC_JOURNAL),
         settings.get(LOG_LEVEL),
+        settings.get(SANDBOX_ID),
         settings.get(RECORD_ARGUMENTS));
   }
 }

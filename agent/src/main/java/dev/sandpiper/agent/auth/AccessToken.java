@@ -19,6 +19,8 @@ public final class AccessToken {
   /// The header that carries it, in lower case.
   public static final String HEADER = "x-access-token";
 
+  private static final String KEY_HEADER = "x-api-key";
+
   private static final byte[] AWAITED = {};
 
   /// Null: open. The array is never changed.
@@ -71,7 +73,15 @@ public final class AccessToken {
 
   /// What a request carries: null without the header, and something that is never the token if there are several.
   public static @Nullable String sent(Headers headers) {
-    List<String> values = headers.all(HEADER);
+    return only(headers.all(HEADER));
+  }
+
+  /// The same by the header of E2B's control plane.
+  static @Nullable String sentAsKey(Headers headers) {
+    return only(headers.all(KEY_HEADER));
+  }
+
+  private static @Nullable String only(List<String> values) {
     return switch (values.size()) {
       case 0 -> null;
       case 1 -> values.getFirst();

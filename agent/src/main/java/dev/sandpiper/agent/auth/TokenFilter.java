@@ -11,6 +11,9 @@ import java.util.Set;
 /// is there, and which probes ask for that have no token; `POST /init`, which looks for itself; `GET /files` and
 /// `POST /files`, which also take a signature ([SignedUrls]). While a token is awaited, `/files` does not pass either.
 ///
+/// E2B's clients of the control plane show it in `X-API-Key`; that counts for what they ask for, the paths below
+/// `/sandboxes/` and `/v2/sandboxes/`, and nowhere else.
+///
 /// Whatever the protocol, a refusal is 401 with the body of plain HTTP errors. An absent header, an empty one, a wrong one
 /// and several are all the same.
 public final class TokenFilter implements HttpFilter {
@@ -51,12 +54,20 @@ public final class TokenFilter implements HttpFilter {
       return;
     }
     String sent = AccessToken.sent(exchange.requestHeaders());
+    if (sent == null && isOfControlPlane(exchange)) {
+      sent = AccessToken.sentAsKey(exchange.requestHeaders());
+    }
     boolean shown = sent != null && token.matchesHeader(sent);
     if (shown || isIn(ALWAYS, exchange) || isIn(SIGNED, exchange)) {
       next.handle(exchange);
     } else {
       refusal.refuse(exchange, 401, REFUSED);
     }
+  }
+
+  private static boolean isOfControlPlane(HttpExchange exchange) {
+    return exchange.path().startsWith("/sandboxes/")
+        || exchange.path().startsWith("/v2/sandboxes/");
   }
 
   private static boolean isIn(Set<String> exempt, HttpExchange exchange) {

@@ -4,9 +4,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The parameters of a query string (`application/x-www-form-urlencoded`: `+` is a space), asked for by name.
@@ -43,6 +45,13 @@ public final class Query {
       from = to + 1;
     }
     return new Query(pairs);
+  }
+
+  /// Of the parameters that are there, each once; without those whose name cannot be decoded.
+  public Set<String> names() {
+    Set<String> names = new LinkedHashSet<>();
+    pairs.forEach(pair -> names.add(pair.name));
+    return names;
   }
 
   /// The value of a parameter that may be given once; empty where it is not given at all. `name` and `name=` are the empty

@@ -63,8 +63,7 @@ final class LogsAnswer {
       return;
     }
     if (asked.form() == Form.EVENTS) {
-      EventStream events =
-          new EventStream(exchange, EventStream.heartbeat(exchange), new Events());
+      EventStream events = new EventStream(exchange, EventStream.heartbeat(exchange), new Events());
       wake = events::wake;
       events.start();
     } else {

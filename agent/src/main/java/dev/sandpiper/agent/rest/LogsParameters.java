@@ -87,15 +87,15 @@ record LogsParameters(LogQuery query, Form form, boolean timestamps) {
     moment(query, "start").ifPresent(builder::startMicros);
     moment(query, "end").ifPresent(builder::endMicros);
     positive(query, "limit").ifPresent(builder::limit);
-    positive(query, "tail").ifPresent(builder::tail);
     builder.backward(
         choice(query, "direction", List.of("forward", "backward"))
             .filter("backward"::equals)
             .isPresent());
     String resumed = form == Form.EVENTS ? exchange.requestHeaders().get("last-event-id") : null;
     builder.cursor(cursor(resumed != null ? resumed : query.one("cursor").orElse(null)));
-    if (resumed != null) {
-      builder.tail(OptionalLong.empty()); // what comes next comes behind what was shown
+    OptionalLong tail = positive(query, "tail");
+    if (resumed == null) { // else what comes next comes behind what was shown
+      tail.ifPresent(builder::tail);
     }
     builder.follow(flag(query, "follow"));
     return new LogsParameters(builder.build(), form, flag(query, "timestamps"));
@@ -105,8 +105,7 @@ record LogsParameters(LogQuery query, Form form, boolean timestamps) {
     String best =
         Acceptable.best(
             accept,
-            List.of(
-                Form.TEXT.type, Form.NDJSON.type, "application/ndjson", Form.EVENTS.type));
+            List.of(Form.TEXT.type, Form.NDJSON.type, "application/ndjson", Form.EVENTS.type));
     return best.equals(Form.EVENTS.type)
         ? Form.EVENTS
         : best.equals(Form.TEXT.type) ? Form.TEXT : Form.NDJSON;
@@ -127,9 +126,7 @@ record LogsParameters(LogQuery query, Form form, boolean timestamps) {
     if (stream.isPresent()) {
       builder.stream(stream(stream.get()));
     }
-    return builder
-        .search(query.one("search").orElse(null))
-        .regex(query.one("regex").orElse(null));
+    return builder.search(query.one("search").orElse(null)).regex(query.one("regex").orElse(null));
   }
 
   private static StreamName stream(String text) throws BadQueryException {
@@ -178,8 +175,7 @@ record LogsParameters(LogQuery query, Form form, boolean timestamps) {
               : Math.multiplyExact(Long.parseLong(text.get()), 1000L));
     } catch (DateTimeParseException | ArithmeticException | NumberFormatException _) {
       throw bad(
-          name,
-          "'" + text.get() + "' is neither a time of RFC 3339 nor a number of milliseconds");
+          name, "'" + text.get() + "' is neither a time of RFC 3339 nor a number of milliseconds");
     }
   }
 
