@@ -109,6 +109,19 @@ final class FiltersTest {
   }
 
   @Test
+  void asAKeyItOpensWhatControlPlanesAreAskedForOnly() throws IOException {
+    start(AccessToken.of("hunter2"), false);
+    for (String path : List.of("/sandboxes/x", "/sandboxes/x/logs", "/v2/sandboxes/x/logs")) {
+      assertThat(status("GET " + path, "X-API-Key: hunter2")).isEqualTo(200);
+      assertThat(status("GET " + path, "X-API-Key: other")).isEqualTo(401);
+      assertThat(status("GET " + path, "X-API-Key: hunter2\nX-Access-Token: other"))
+          .isEqualTo(401);
+      assertThat(status("GET " + path)).isEqualTo(401);
+    }
+    assertThat(status("GET /envs", "X-API-Key: hunter2")).isEqualTo(401);
+  }
+
+  @Test
   void aTokenBeyondAsciiIsComparedByItsBytes() throws IOException {
     start(AccessToken.of("schlüssel"), false);
     assertThat(status("GET /envs", "X-Access-Token: schl\u00c3\u00bcssel")).isEqualTo(200);
