@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/// The facts of a process once it has ended.
+/// The facts of a process as they are told, and kept once it has ended.
 final class Facts {
   /// Where its descriptors were found.
   private static final Set<String> PLACES =
@@ -14,7 +14,10 @@ final class Facts {
   private Facts() {}
 
   /// Without what leads nowhere any more.
-  static Map<String, String> ofFinished(Map<String, String> facts) {
+  static Map<String, String> withoutPlaces(Map<String, String> facts) {
+    if (PLACES.containsAll(facts.keySet())) {
+      return Map.of();
+    }
     return facts.entrySet().stream()
         .filter(fact -> !PLACES.contains(fact.getKey()))
         .collect(Collectors.toUnmodifiableMap(Map.Entry::getKey, Map.Entry::getValue));

@@ -76,7 +76,7 @@ public final class ManagedProcess {
       Description description, Map<String, String> facts, OutputLog log, ProcessEnd end) {
     this.description = description;
     this.log = log;
-    this.facts = Facts.ofFinished(facts);
+    this.facts = Facts.withoutPlaces(facts);
     this.end = end;
     this.state = new AtomicReference<>(State.ENDED);
   }
@@ -153,17 +153,18 @@ public final class ManagedProcess {
     return now == null ? Optional.empty() : Optional.of(now.spec());
   }
 
-  /// What is unusual about it, and what of it does not survive the agent. While it lives also where its descriptors are found.
+  /// What is unusual about it, and what of it does not survive the agent. Mostly empty.
   public Map<String, String> facts() {
     Live now = live;
     if (now == null) {
       return facts;
     }
-    Map<String, String> ofInput = now.input().facts();
+    Map<String, String> ofChild = Facts.withoutPlaces(now.child().facts());
+    Map<String, String> ofInput = Facts.withoutPlaces(now.input().facts());
     if (ofInput.isEmpty()) {
-      return now.child().facts();
+      return ofChild;
     }
-    Map<String, String> all = new HashMap<>(now.child().facts());
+    Map<String, String> all = new HashMap<>(ofChild);
     all.putAll(ofInput);
     return all;
   }
@@ -332,7 +333,7 @@ public final class ManagedProcess {
       waiting = atEnd == null ? List.of() : atEnd;
       atEnd = null;
     }
-    facts = Facts.ofFinished(facts());
+    facts = facts();
     inputOffset = was == null ? 0 : was.input().accepted();
     live = null;
     if (was != null) {

@@ -35,6 +35,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -476,6 +477,19 @@ public final class ProcessManager {
   /// The live processes, in no order.
   public Collection<ManagedProcess> list() {
     return List.copyOf(registry.live());
+  }
+
+  /// Ends one process for a caller: `signal`, and SIGKILL when the grace is over; with a grace of zero SIGKILL at once. Goes on
+  /// when the caller does not wait. Any thread.
+  ///
+  /// @param callback told once, on the pipe loop: when the process has ended, at once if it had, or when a signal failed
+  public void stop(
+      ManagedProcess process,
+      int signal,
+      Duration grace,
+      Scope scope,
+      Consumer<StopOutcome> callback) {
+    new Stopping(process, scope, loop, callback).begin(signal, grace);
   }
 
   /// Refuses new starts, and leaves or stops every live process, as the setting has it. Blocks; not for event loops.

@@ -18,6 +18,8 @@ public final class StartRefused extends Exception {
     BAD_CWD,
     /// The request itself cannot be carried out (NUL in an argument, a home of somebody else, ...).
     INVALID,
+    /// The key belongs to another request.
+    KEY_CONFLICT,
     /// The system or the agent is out of processes, descriptors or memory.
     RESOURCES,
     /// The agent is stopping.

@@ -121,6 +121,7 @@ final class ProcessCalls {
           case COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, BAD_CWD, INVALID -> 400;
           case UNKNOWN_USER -> 401;
           case USER_DENIED -> 403;
+          case KEY_CONFLICT -> 409;
           case RESOURCES, STOPPING -> 503;
           case INTERNAL -> 500;
         };

@@ -1,6 +1,8 @@
 package dev.sandpiper.agent.service;
 
 import dev.sandpiper.agent.process.InputOutcome;
+import dev.sandpiper.agent.process.ManagedProcess;
+import dev.sandpiper.agent.process.ProcessEnd;
 import dev.sandpiper.agent.process.Selector;
 import dev.sandpiper.agent.process.StartRefused;
 import io.grpc.Status;
@@ -18,11 +20,19 @@ final class Failures {
           case USER_DENIED, COMMAND_NOT_EXECUTABLE -> Status.PERMISSION_DENIED;
           case COMMAND_NOT_FOUND -> Status.NOT_FOUND;
           case BAD_CWD, INVALID -> Status.INVALID_ARGUMENT;
+          case KEY_CONFLICT -> Status.ALREADY_EXISTS;
           case RESOURCES -> Status.RESOURCE_EXHAUSTED;
           case STOPPING -> Status.UNAVAILABLE;
           case INTERNAL -> Status.INTERNAL;
         };
     return status.withDescription(refused.getMessage());
+  }
+
+  /// For what only a process can do that has not ended.
+  static Status ended(ManagedProcess process) {
+    ProcessEnd end = process.end();
+    return Status.FAILED_PRECONDITION.withDescription(
+        "process %s has ended: %s".formatted(process.processId(), end == null ? "" : end.status()));
   }
 
   static Status notFound(Selector selector) {

@@ -1,5 +1,6 @@
 package dev.sandpiper.agent.service;
 
+import dev.sandpiper.agent.output.Cancellable;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -20,14 +21,35 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
     void handle(Q request, ServerCall<Q, A> call, Metadata headers);
   }
 
-  private final CallMethod<Q, A> method;
+  /// The same for a method that waits for something: what it returns is called off when the call is over, so that a caller who
+  /// has gone leaves nothing behind.
+  @FunctionalInterface
+  interface WaitingMethod<Q, A> {
+    Cancellable handle(Q request, ServerCall<Q, A> call, Metadata headers);
+  }
+
+  private static final Cancellable NOTHING = () -> {};
+
+  private final WaitingMethod<Q, A> method;
 
   UnaryHandler(Method<Q, A> method) {
     this((CallMethod<Q, A>) (request, call, _) -> method.handle(request, new Reply<>(call)));
   }
 
   UnaryHandler(CallMethod<Q, A> method) {
+    this.method =
+        (request, call, headers) -> {
+          method.handle(request, call, headers);
+          return NOTHING;
+        };
+  }
+
+  private UnaryHandler(WaitingMethod<Q, A> method) {
     this.method = method;
+  }
+
+  static <Q, A> UnaryHandler<Q, A> waiting(WaitingMethod<Q, A> method) {
+    return new UnaryHandler<>(method);
   }
 
   @Override
@@ -35,6 +57,7 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
     call.request(2); // one, and the second that would be an error
     return new ServerCall.Listener<>() {
       private @Nullable Q request;
+      private Cancellable awaited = NOTHING;
 
       @Override
       public void onMessage(Q message) {
@@ -50,7 +73,17 @@ final class UnaryHandler<Q, A> implements ServerCallHandler<Q, A> {
               Status.UNIMPLEMENTED.withDescription("the call holds no message"), new Metadata());
           return;
         }
-        method.handle(message, call, headers);
+        awaited = method.handle(message, call, headers);
+      }
+
+      @Override
+      public void onCancel() {
+        awaited.cancel();
+      }
+
+      @Override
+      public void onComplete() {
+        awaited.cancel();
       }
     };
   }
