@@ -153,7 +153,9 @@ public final class RestartedAgent implements AutoCloseable {
   public long keeperPid() {
     Path file = stateDirectory().resolve("keeper");
     try {
-      return Files.exists(file) ? Long.parseLong(Files.readAllLines(file).get(1).split(" ")[0]) : 0;
+      return Files.exists(file)
+          ? Long.parseLong(Files.readAllLines(file).get(1).split(" ", -1)[0])
+          : 0;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
