@@ -62,7 +62,8 @@ final class ArchitectureTest {
                   "process", Set.of("accounts", "journal", "launch", "output", "posix", "tree")),
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
-                  "rest", // of launch only the values that a start is made of, of record how lines end
+                  "rest", // of launch only the values that a start is made of, of record how lines
+                          // end
                   Set.of(
                       "accounts",
                       "auth",

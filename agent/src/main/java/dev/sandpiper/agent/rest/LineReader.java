@@ -217,7 +217,8 @@ final class LineReader implements AutoCloseable {
         stream,
         name -> {
           long line = position.line(name);
-          return new LineSplitter(MOST_LINE_BYTES, held, new StreamPosition(line, line, 0, 0, false));
+          return new LineSplitter(
+              MOST_LINE_BYTES, held, new StreamPosition(line, line, 0, 0, false));
         });
   }
 

@@ -52,8 +52,7 @@ public final class ProcessesService implements BindableService {
         .addMethod(ProcessesGrpc.getDeleteMethod(), new UnaryHandler<>(this::delete))
         .addMethod(ProcessesGrpc.getWaitMethod(), UnaryHandler.waiting(this::await))
         .addMethod(encoding(ProcessesGrpc.getReadMethod()), new ReadHandler(processes))
-        .addMethod(
-            ProcessesGrpc.getWriteMethod(), new UnaryHandler<>(new WriteHandler(processes)))
+        .addMethod(ProcessesGrpc.getWriteMethod(), new UnaryHandler<>(new WriteHandler(processes)))
         .addMethod(ProcessesGrpc.getResizeMethod(), new UnaryHandler<>(this::resize))
         .addMethod(ProcessesGrpc.getRunMethod(), missing())
         .build();

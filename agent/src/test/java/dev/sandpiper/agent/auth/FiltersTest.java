@@ -114,8 +114,7 @@ final class FiltersTest {
     for (String path : List.of("/sandboxes/x", "/sandboxes/x/logs", "/v2/sandboxes/x/logs")) {
       assertThat(status("GET " + path, "X-API-Key: hunter2")).isEqualTo(200);
       assertThat(status("GET " + path, "X-API-Key: other")).isEqualTo(401);
-      assertThat(status("GET " + path, "X-API-Key: hunter2\nX-Access-Token: other"))
-          .isEqualTo(401);
+      assertThat(status("GET " + path, "X-API-Key: hunter2\nX-Access-Token: other")).isEqualTo(401);
       assertThat(status("GET " + path)).isEqualTo(401);
     }
     assertThat(status("GET /envs", "X-API-Key: hunter2")).isEqualTo(401);
