@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// The users of this system, from `/etc/passwd` and `/etc/group` themselves: no name service is asked.
@@ -50,10 +51,12 @@ public final class Users {
     }
   }
 
+  /// @param users those that were asked for, from `lines`
   private record Snapshot(
       Stamp passwd,
       Stamp group,
       Map<String, String> lines,
+      ConcurrentHashMap<String, User> users,
       Map<String, List<Integer>> groups,
       Map<String, Integer> groupIds,
       Map<Integer, String> userNames,
@@ -81,7 +84,12 @@ public final class Users {
   public Optional<User> find(String name) {
     Snapshot now = current();
     String line = now.lines.get(name);
-    return line == null ? Optional.empty() : Optional.of(parse(line, now.groups));
+    if (line == null) {
+      return Optional.empty();
+    }
+    User known = now.users.get(name);
+    return Optional.of(
+        known != null ? known : now.users.computeIfAbsent(name, _ -> parse(line, now.groups)));
   }
 
   /// The agent's own user; where its uid has no entry, one named `uid N` that lives in `/`.
@@ -143,6 +151,7 @@ public final class Users {
             passwdNow,
             groupNow,
             byName,
+            new ConcurrentHashMap<>(4),
             byMember,
             readGroupIds(groupLines),
             readNames(passwdLines),

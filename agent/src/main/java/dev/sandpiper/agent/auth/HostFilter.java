@@ -28,6 +28,9 @@ public final class HostFilter implements HttpFilter {
   private final boolean anyHost;
   private final PlainRefusal refusal;
 
+  /// What was last found to be ours: a client says the same each time.
+  private volatile @Nullable String lastOurs;
+
   /// @param anyHost whether the first check is left out
   public HostFilter(
       AccessToken token, List<String> allowedHosts, boolean anyHost, PlainRefusal refusal) {
@@ -75,8 +78,16 @@ public final class HostFilter implements HttpFilter {
   }
 
   private boolean isOurs(String authority) {
+    if (authority.equals(lastOurs)) {
+      return true;
+    }
     String host = Authority.host(authority);
-    return host != null && (Authority.isLoopback(host) || Authority.isAmong(allowedHosts, host));
+    boolean ours =
+        host != null && (Authority.isLoopback(host) || Authority.isAmong(allowedHosts, host));
+    if (ours && authority.length() <= SHOWN_CHARS) {
+      lastOurs = authority;
+    }
+    return ours;
   }
 
   /// Names are checked also where any `Host` will do: rebinding makes the two equal.
