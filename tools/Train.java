@@ -33,6 +33,9 @@ final class Train {
   /// most of it in the second compiler.
   private static final int STARTS = 2_000;
 
+  /// Two windows of a download.
+  private static final int LARGE_BYTES = 6 * 1024 * 1024;
+
   private static final String LINES =
       "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
 
@@ -91,6 +94,12 @@ final class Train {
       String file =
           " /files?path=" + scratch + "/small/" + i % (STARTS / 2); // new ones, then again
       http("POST" + file, "application/octet-stream", content);
+      http("GET" + file, "text/plain", new byte[0]);
+    }
+    byte[] large = new byte[LARGE_BYTES];
+    for (int i = 0; i < 20; i++) {
+      String file = " /files?path=" + scratch + "/large";
+      http("POST" + file, "application/octet-stream", large);
       http("GET" + file, "text/plain", new byte[0]);
     }
     http("POST /files", "multipart/form-data; boundary=b", form(scratch + "/small/of-a-form"));
