@@ -271,6 +271,7 @@ abstract class AbstractExchange implements HttpExchange {
     over(true);
     clear();
     doEnd(responseTrailers);
+    BriefWait.requestAnswered();
   }
 
   @Override

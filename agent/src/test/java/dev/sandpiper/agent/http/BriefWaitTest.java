@@ -19,6 +19,7 @@ final class BriefWaitTest {
   /// A turn of the loop: how it is to wait.
   private int turn() throws Exception {
     looks = 0;
+    wait.expectRequest();
     return wait.calculateStrategy(() -> ++looks > readyAfter ? 3 : 0, false);
   }
 
@@ -39,6 +40,13 @@ final class BriefWaitTest {
       assertThat(looks).isZero();
       passes(BriefWait.SHORT_NANOS);
     }
+  }
+
+  @Test
+  void aLoopThatHasAnsweredNothingSleepsAtOnce() throws Exception {
+    becomesLively();
+    assertThat(wait.calculateStrategy(() -> ++looks, false)).isEqualTo(SLEEP);
+    assertThat(looks).isZero();
   }
 
   @Test
