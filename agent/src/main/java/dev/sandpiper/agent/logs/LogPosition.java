@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param timeMicros microseconds since 1970
 /// @param processId [#AGENT] for the agent's own lines
-/// @param rank start, output, end
+/// @param rank start, gap, output, end
 /// @param order of the index entry that the line belongs to, counting over all streams of the process
 /// @param stream of output
-/// @param offset of the line's first byte; where the agent's line begins
+/// @param offset of the line's first byte, behind the gap's last one; where the agent's line begins
 public record LogPosition(
     long timeMicros,
     String processId,
@@ -29,8 +29,10 @@ public record LogPosition(
   /// What comes first among the entries of one process and instant.
   public enum Rank {
     START(0),
-    OUTPUT(1),
-    END(2);
+    /// What is gone; its offset is where it ends.
+    GAP(1),
+    OUTPUT(2),
+    END(3);
 
     private static final Rank[] ALL = values();
 

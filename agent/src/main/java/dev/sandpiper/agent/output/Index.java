@@ -20,7 +20,7 @@ final class Index {
   static final int MEMORY_ENTRIES = 256;
   private static final int BATCH_ENTRIES = MEMORY_ENTRIES / 2;
   private static final int FIRST_WORDS = 8;
-  private static final long MERGE_MICROS = 1_000;
+  static final long MERGE_MICROS = 1_000;
 
   /// Two bits for the stream above, the end offset below.
   private static final int STREAM_SHIFT = 62;
@@ -34,6 +34,9 @@ final class Index {
 
   /// Number of the first entry in memory.
   private long memoryStart;
+
+  /// Of the newest entry, wherever that is. Times never go back, whatever the clock does: whoever looks for a time finds it.
+  private long lastMicros;
 
   /// The last entry grows no more.
   private boolean sealed;
@@ -66,8 +69,14 @@ final class Index {
     return floorMicros;
   }
 
+  /// When the newest entry was printed; 0 before the first.
+  long lastMicros() {
+    return lastMicros;
+  }
+
   /// The stream grew to `end`.
-  void append(StreamName stream, long end, long micros) {
+  void append(StreamName stream, long end, long now) {
+    long micros = Math.max(now, lastMicros);
     if (inMemory > 0 && !sealed) {
       int last = (inMemory - 1) * 2;
       long age = micros - words[last + 1];
@@ -82,6 +91,7 @@ final class Index {
     }
     words[inMemory * 2] = pack(stream, end);
     words[inMemory * 2 + 1] = micros;
+    lastMicros = micros;
     inMemory++;
   }
 
@@ -114,6 +124,40 @@ final class Index {
 
   private static long pack(StreamName stream, long end) {
     return (long) stream.number << STREAM_SHIFT | end;
+  }
+
+  /// The newest part that begins at or below an offset of a stream; null when none does.
+  @Nullable IndexPart partAt(StreamName stream, long offset) {
+    if (parts != null) {
+      for (int i = parts.size() - 1; i >= 0; i--) {
+        if (parts.get(i).floor[stream.number] <= offset) {
+          return parts.get(i);
+        }
+      }
+    }
+    return null;
+  }
+
+  /// The newest part that begins before a time; null when none does.
+  @Nullable IndexPart partBefore(long micros) {
+    if (parts != null) {
+      for (int i = parts.size() - 1; i >= 0; i--) {
+        if (parts.get(i).firstMicros < micros) {
+          return parts.get(i);
+        }
+      }
+    }
+    return null;
+  }
+
+  /// Where a stream ended before the first entry in memory.
+  long memoryFloor(StreamName stream) {
+    return memoryFloor == null ? 0 : memoryFloor[stream.number];
+  }
+
+  /// The first entry in memory.
+  long memoryStart() {
+    return memoryStart;
   }
 
   /// The part that holds an entry that is not in memory, or null when it is no longer kept.
@@ -272,7 +316,8 @@ final class Index {
   // --- What an earlier agent left. ---
 
   /// Puts back what was found: parts in their order, then where memory begins.
-  void restore(List<IndexPart> found, long next, long[] floor, long micros) {
+  void restore(List<IndexPart> found, long next, long[] floor, long micros, long last) {
+    lastMicros = last;
     parts = found.isEmpty() ? null : new ArrayList<>(found);
     memoryStart = next;
     memoryFloor = floor;

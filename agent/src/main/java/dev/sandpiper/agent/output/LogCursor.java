@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// A stream that the reader does not want is one that it has read for ever: its place there is [#UNWANTED].
 ///
 /// Its place is guarded by the log's monitor; the files it is inside are the reader's own.
-final class LogCursor implements Cursor {
+final class LogCursor implements Cursor, Readers.Waiting {
   static final long UNWANTED = Long.MAX_VALUE;
 
   private static final Idle IDLE = new Idle();
@@ -393,14 +393,16 @@ final class LogCursor implements Cursor {
   }
 
   /// Under the log's monitor: whether the reader waited to be woken. It does not any more.
-  boolean disarm() {
+  @Override
+  public boolean disarm() {
     boolean was = armed;
     armed = false;
     return was;
   }
 
   /// Outside the monitor.
-  void wake() {
+  @Override
+  public void wake() {
     Runnable callback = wake;
     if (callback != null) {
       callback.run();

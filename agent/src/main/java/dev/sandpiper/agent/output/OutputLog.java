@@ -105,7 +105,7 @@ public final class OutputLog {
 
   /// Puts the end of the process here: after every byte that is in the log now. Once; later calls have no effect. Any thread.
   public void markEnd() {
-    List<LogCursor> wake;
+    List<Readers.Waiting> wake;
     synchronized (this) {
       if (mark != null) {
         return;
@@ -172,6 +172,32 @@ public final class OutputLog {
       LogCursor cursor = new LogCursor(this, promise, position, order);
       readers.add(cursor);
       return cursor;
+    }
+  }
+
+  /// Access from anywhere and in both directions, for a reader that holds nobody.
+  public LogView view() {
+    return new LogView(this);
+  }
+
+  /// Calls `wake` once after each [LogWatch#arm] when the log has grown, has ended or is drained.
+  public LogWatch watch(Runnable wake) {
+    LogWatch watch = new LogWatch(this, wake);
+    synchronized (this) {
+      readers.add(watch);
+    }
+    return watch;
+  }
+
+  /// When it last grew, in microseconds since 1970; 0 when it never did, or nobody knows.
+  public synchronized long lastMicros() {
+    Index known = index.get();
+    return known == null ? 0 : known.lastMicros();
+  }
+
+  void remove(LogWatch watch) {
+    synchronized (this) {
+      readers.remove(watch);
     }
   }
 
@@ -244,7 +270,7 @@ public final class OutputLog {
       // Each turn takes one file.
     }
     index.delete();
-    List<LogCursor> wake;
+    List<Readers.Waiting> wake;
     synchronized (this) {
       streams.closeAll();
       wake = readers.disarmed();
@@ -288,9 +314,9 @@ public final class OutputLog {
 
   /// `bytes` more are in the active segment.
   void grew(StreamLog stream, long bytes) {
-    List<LogCursor> wake;
+    List<Readers.Waiting> wake;
     boolean full;
-    long micros = store.clock.micros();
+    long micros = store.stamp();
     synchronized (this) {
       if (stream.active == null) {
         throw new IllegalStateException("grew without a segment");
@@ -301,6 +327,7 @@ public final class OutputLog {
       full = index.append(stream, micros);
       wake = readers.disarmed();
     }
+    store.stamped();
     store.grew(stream.name, bytes);
     if (full) {
       index.write(false);
@@ -310,15 +337,16 @@ public final class OutputLog {
 
   /// `bytes` more were printed and could not be kept: a gap up to the end of the stream. Its segments are gone already.
   void lost(StreamLog stream, long bytes) {
-    List<LogCursor> wake;
+    List<Readers.Waiting> wake;
     boolean full;
-    long micros = store.clock.micros();
+    long micros = store.stamp();
     synchronized (this) {
       stream.end += bytes;
       stream.start = stream.end;
       full = index.append(stream, micros);
       wake = readers.disarmed();
     }
+    store.stamped();
     store.lost(stream.name, bytes);
     if (full) {
       index.write(false);
@@ -329,7 +357,7 @@ public final class OutputLog {
   /// A stream has got its last byte.
   void ended(StreamLog stream) {
     seal(stream);
-    List<LogCursor> wake;
+    List<Readers.Waiting> wake;
     boolean all;
     synchronized (this) {
       stream.open = false;

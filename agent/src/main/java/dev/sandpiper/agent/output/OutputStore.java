@@ -64,6 +64,9 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   @GuardedBy("this")
   private Map<String, Remains> remains = Map.of();
 
+  /// A log is growing at this moment, at a time that has been taken.
+  private volatile boolean stamping;
+
   // Pipe loop only.
   private int devNull = -1;
   private @Nullable ByteBuffer buffer;
@@ -179,6 +182,24 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   /// [OutputSettings#finishedProcesses] are newer. To be set before [#recoverRest].
   public void onEvicted(Consumer<String> listener) {
     evicted = listener;
+  }
+
+  /// The time of a growth that is about to be entered; [#stamped] when it is. Pipe loop only.
+  long stamp() {
+    stamping = true;
+    return clock.micros();
+  }
+
+  void stamped() {
+    stamping = false;
+  }
+
+  /// A time before which all logs are complete: nothing earlier will be entered in any, unless the clock is set back.
+  /// [Long#MIN_VALUE] when that cannot be said at this moment. Any thread.
+  public long settledMicros() {
+    // First the clock, then the look: a growth that is not seen here takes its time later.
+    long now = clock.micros();
+    return stamping ? Long.MIN_VALUE : now - Index.MERGE_MICROS;
   }
 
   public OutputCounters counters() {

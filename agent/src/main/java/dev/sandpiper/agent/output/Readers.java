@@ -11,8 +11,21 @@ final class Readers {
   private static final Logger LOG = LoggerFactory.getLogger(Readers.class);
   private static final LogCursor[] NONE = {};
 
+  private static final LogWatch[] NO_WATCHES = {};
+
+  /// Somebody who can be waiting for the log to grow.
+  interface Waiting {
+    /// Under the log's monitor: whether it waited. It does not any more.
+    boolean disarm();
+
+    /// Outside the monitor.
+    void wake();
+  }
+
   /// Replaced, never changed.
   private LogCursor[] cursors = NONE;
+
+  private LogWatch[] watches = NO_WATCHES;
 
   LogCursor[] all() {
     return cursors;
@@ -29,32 +42,45 @@ final class Readers {
     cursors = left.isEmpty() ? NONE : left.toArray(NONE);
   }
 
+  void add(LogWatch watch) {
+    watches = Arrays.copyOf(watches, watches.length + 1);
+    watches[watches.length - 1] = watch;
+  }
+
+  void remove(LogWatch watch) {
+    List<LogWatch> left = new ArrayList<>(List.of(watches));
+    left.remove(watch);
+    watches = left.isEmpty() ? NO_WATCHES : left.toArray(NO_WATCHES);
+  }
+
   /// Those who wait, who do not any more: the caller is to wake them.
-  List<LogCursor> disarmed() {
-    List<LogCursor> waiting = List.of();
+  List<Waiting> disarmed() {
+    if (cursors.length == 1 && watches.length == 0) {
+      return cursors[0].disarm() ? List.of(cursors[0]) : List.of();
+    }
+    List<Waiting> waiting = new ArrayList<>(0);
     for (LogCursor cursor : cursors) {
       if (cursor.disarm()) {
-        if (cursors.length == 1) {
-          return List.of(cursor);
-        }
-        if (waiting.isEmpty()) {
-          waiting = new ArrayList<>(cursors.length);
-        }
         waiting.add(cursor);
+      }
+    }
+    for (LogWatch watch : watches) {
+      if (watch.disarm()) {
+        waiting.add(watch);
       }
     }
     return waiting;
   }
 
   /// Outside the monitor.
-  static void wake(List<LogCursor> readers) {
-    for (LogCursor reader : readers) {
+  static void wake(List<? extends Waiting> readers) {
+    for (Waiting reader : readers) {
       wake(reader);
     }
   }
 
   /// A reader whose callback fails is its own trouble, not that of the stream.
-  static void wake(LogCursor reader) {
+  static void wake(Waiting reader) {
     try {
       reader.wake();
     } catch (RuntimeException failure) {

@@ -195,6 +195,7 @@ final class Remains {
     for (int i = 0; i < count; i++) {
       ends[Index.streamOf(words[i * 2]).number] = Index.endOf(words[i * 2]);
     }
-    index.restore(parts, next, ends.clone(), parts.getFirst().firstMicros);
+    long newest = count > 0 ? words[count * 2 - 1] : last.firstMicros;
+    index.restore(parts, next, ends.clone(), parts.getFirst().firstMicros, newest);
   }
 }

@@ -4,18 +4,18 @@ package dev.sandpiper.agent.record;
 ///
 /// Malformed bytes are grouped as Unicode recommends ("maximal subpart", chapter 3, table 3-7; what browsers do): the
 /// longest start of a character that could have become one counts as one mistake, and becomes one U+FFFD.
-final class Utf8 {
+public final class Utf8 {
   /// The bytes of U+FFFD.
   static final int REPLACEMENT_BYTES = 3;
 
   /// The longest character, and so the most that is ever undecided at the end of what was read.
-  static final int MAX_CHARACTER_BYTES = 4;
+  public static final int MAX_CHARACTER_BYTES = 4;
 
   private Utf8() {}
 
   /// What stands at `at`: a character of `n` bytes (`n`), a mistake of `n` bytes (`-n`), or the start of a character
   /// whose rest lies behind `end` (0).
-  static int step(byte[] bytes, int at, int end) {
+  public static int step(byte[] bytes, int at, int end) {
     int first = bytes[at] & 0xff;
     if (first < 0x80) {
       return 1;

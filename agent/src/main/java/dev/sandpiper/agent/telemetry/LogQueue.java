@@ -1,6 +1,10 @@
 package dev.sandpiper.agent.telemetry;
 
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.spi.IThrowableProxy;
+import ch.qos.logback.classic.spi.ThrowableProxyUtil;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -22,6 +26,7 @@ public final class LogQueue {
   private final AtomicLong characters = new AtomicLong();
   private final AtomicLong dropped = new AtomicLong();
   private volatile Runnable onLine = () -> {};
+  private volatile @Nullable LogTap tap;
 
   LogQueue(Function<ILoggingEvent, byte[]> encoder) {
     this.encoder = encoder;
@@ -35,10 +40,30 @@ public final class LogQueue {
     }
   }
 
+  /// Sets who is handed every line too, whether the queue has room for it or not.
+  public void tap(LogTap reader) {
+    tap = reader;
+  }
+
+  private static void tell(ILoggingEvent event, LogTap reader) {
+    Instant at = event.getInstant();
+    IThrowableProxy thrown = event.getThrowableProxy();
+    reader.line(
+        ChronoUnit.MICROS.between(Instant.EPOCH, at),
+        event.getLevel().toString(),
+        event.getLoggerName(),
+        event.getFormattedMessage(),
+        thrown == null ? null : ThrowableProxyUtil.asString(thrown));
+  }
+
   void offer(ILoggingEvent event) {
     // Forms the message and takes the thread's name and context now: all three may change until it
     // is taken.
     event.prepareForDeferredProcessing();
+    LogTap reader = tap;
+    if (reader != null) {
+      tell(event, reader);
+    }
     int size = event.getFormattedMessage().length();
     boolean fits = lines.incrementAndGet() <= MOST_LINES;
     fits &= characters.addAndGet(size) <= MOST_CHARACTERS;
