@@ -32,7 +32,10 @@ import dev.sandpiper.agent.journal.StateDirectory;
 import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
+import dev.sandpiper.agent.logs.AgentLog;
 import dev.sandpiper.agent.logs.LogQueries;
+import dev.sandpiper.agent.logs.ProcessNews;
+import dev.sandpiper.agent.logs.SandboxLogs;
 import dev.sandpiper.agent.machine.TrustStore;
 import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
@@ -63,16 +66,19 @@ import dev.sandpiper.agent.rpc.RpcSettings;
 import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.FilesystemService;
+import dev.sandpiper.agent.service.LogsService;
 import dev.sandpiper.agent.service.ProcessService;
 import dev.sandpiper.agent.service.ProcessesService;
 import dev.sandpiper.agent.service.Reflection;
 import dev.sandpiper.agent.service.WatchService;
 import dev.sandpiper.agent.telemetry.AgentLogging;
 import dev.sandpiper.agent.telemetry.Counters;
+import dev.sandpiper.agent.telemetry.LogQueue;
 import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.agent.tree.TreeSettings;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
+import dev.sandpiper.proto.v1.LogsGrpc;
 import dev.sandpiper.proto.v1.ProcessesGrpc;
 import io.grpc.BindableService;
 import io.grpc.Status;
@@ -149,10 +155,13 @@ final class Agent implements AutoCloseable {
     Metrics metrics = new Metrics(Version::current);
     metrics.add(counters);
 
+    LogQueue ownLines = AgentLogging.configure(Level.valueOf(own.logLevel().name()));
+    AgentLog agentLog = new AgentLog(Agent::lastWords);
+    ownLines.tap(agentLog);
     RecordWriter writer =
         new RecordWriter(
             recordSink,
-            AgentLogging.configure(Level.valueOf(own.logLevel().name())),
+            ownLines,
             clock,
             counters,
             Agent::lastWords);
@@ -226,6 +235,8 @@ final class Agent implements AutoCloseable {
 
     StateDirectory state = StateDirectory.open(own.stateDirectory());
     stops.push(state::close);
+    agentLog.open(state.path().resolve("agent-log"));
+    stops.push(agentLog::close);
     state.notes().forEach(LOG::warn);
     Journal journal = state.openJournal(own.syncJournal());
     stops.push(journal::close);
@@ -251,6 +262,7 @@ final class Agent implements AutoCloseable {
     stops.push(
         http::close); // before what its requests use, and again at its own place, which then has no
     // effect
+    ProcessNews processNews = new ProcessNews();
     ProcessManager processes =
         new ProcessManager(
             ProcessSettings.from(settings),
@@ -258,13 +270,17 @@ final class Agent implements AutoCloseable {
                 accounts, launcher, store, loop, journal, ids, clock, TreeSettings.from(settings)),
             System.getenv(),
             OWN_VARIABLES,
-            List.of(new RecordingListener(emitter, own.recordArguments())));
+            List.of(new RecordingListener(emitter, own.recordArguments()), processNews));
     processes.recover(earlier);
     emitter.resumed();
     writer.release();
     stops.push(processes::stop);
     metrics.add(processes.metrics());
     managed.set(processes);
+    SandboxLogs logs =
+        new SandboxLogs(processes, processNews, agentLog, own.recordArguments(), store, clock);
+    stops.push(logs::close);
+    logQueries.set(logs);
     // Read by now; commands of the same user could find them in /proc.
     AuthSettings.secretVariables().stream()
         .filter(System.getenv()::containsKey)
@@ -275,6 +291,8 @@ final class Agent implements AutoCloseable {
         ProcessesGrpc.SERVICE_NAME,
         () -> new ProcessesService(processes).bindService(),
         Dispatch.EVENT_LOOP);
+    rpc.addLater(
+        LogsGrpc.SERVICE_NAME, () -> new LogsService(logs).bindService(), Dispatch.EVENT_LOOP);
     rpc.addLater(
         FilesystemGrpc.SERVICE_NAME,
         () ->
@@ -290,6 +308,7 @@ final class Agent implements AutoCloseable {
     health.setStatus(
         ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
     health.setStatus(ProcessesGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    health.setStatus(LogsGrpc.SERVICE_NAME, ServingStatus.SERVING);
     health.setStatus(FilesystemGrpc.SERVICE_NAME, ServingStatus.SERVING);
     stops.push(health::enterTerminalState);
 

@@ -19,7 +19,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The directory that the agent's state lives in: `journal`, `output/`, `records`, `records-batch`, `version` and `lock`. Mode 0700, one agent at a time.
+/// The directory that the agent's state lives in: `journal`, `output/`, `records`, `records-batch`,
+/// `agent-log/`, `version` and `lock`. Mode 0700, one agent at a time.
 ///
 /// Only these names are ever touched: whatever else lies there is not ours.
 public final class StateDirectory implements AutoCloseable {
@@ -27,7 +28,7 @@ public final class StateDirectory implements AutoCloseable {
   private static final int VERSION = 1;
   private static final int PRIVATE = 0700;
   private static final List<String> CONTENT =
-      List.of("version", "journal", "output", "records", "records-batch");
+      List.of("version", "journal", "output", "records", "records-batch", "agent-log");
 
   private final Path path;
   private final boolean temporary;

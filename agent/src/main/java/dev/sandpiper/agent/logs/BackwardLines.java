@@ -97,7 +97,7 @@ final class BackwardLines extends LineSource {
       begin(work);
     }
     while (true) {
-      if (over || to == 0 || to + DECIDED_WITHIN <= low && to != mark) {
+      if (over || to == 0 || (to + DECIDED_WITHIN <= low && to != mark)) {
         return State.DONE;
       }
       if (work.isOver()) {

@@ -74,7 +74,7 @@ final class ForwardLines extends LineSource {
       }
       State state = step(work);
       if (state == State.EMPTY) {
-        if (complete && at >= end || !follow) {
+        if ((complete && at >= end) || !follow) {
           return State.DONE;
         }
         if (looked) {
@@ -106,7 +106,7 @@ final class ForwardLines extends LineSource {
       return part(place, place + 2, limit);
     }
     if (scanned < limit) {
-      return fill(limit, work);
+      return fill(work);
     }
     boolean over = limit == mark || complete;
     if (at >= limit || !over) {
@@ -185,7 +185,7 @@ final class ForwardLines extends LineSource {
     return null;
   }
 
-  private @Nullable State fill(long limit, Work work) throws LogFailure {
+  private @Nullable State fill(Work work) throws LogFailure {
     if (at > base + length) {
       base = at;
       length = 0;

@@ -77,6 +77,7 @@ final class Group {
       open.close();
       watch = null;
     }
+    sources.forEach(Source::idle);
     view.close();
   }
 }

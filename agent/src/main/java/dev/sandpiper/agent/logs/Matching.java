@@ -94,8 +94,7 @@ final class Matching {
     }
     try {
       return pattern
-          .matcher(
-              new Counted(message, new long[] {STEPS + STEPS_PER_CHARACTER * message.length()}))
+          .matcher(new Counted(message, STEPS + STEPS_PER_CHARACTER * message.length()))
           .find();
     } catch (TooMuch | StackOverflowError _) {
       throw new LogFailure(
@@ -138,10 +137,18 @@ final class Matching {
   }
 
   /// A text that counts how often it is looked at: backtracking looks again and again.
-  private record Counted(CharSequence text, long[] left) implements CharSequence {
+  private static final class Counted implements CharSequence {
+    private final String text;
+    private long left;
+
+    Counted(String text, long left) {
+      this.text = text;
+      this.left = left;
+    }
+
     @Override
     public char charAt(int index) {
-      if (--left[0] < 0) {
+      if (--left < 0) {
         throw new TooMuch();
       }
       return text.charAt(index);
@@ -154,12 +161,12 @@ final class Matching {
 
     @Override
     public CharSequence subSequence(int start, int end) {
-      return new Counted(text.subSequence(start, end), left);
+      return text.subSequence(start, end); // Groups only, which nobody asks for.
     }
 
     @Override
     public String toString() {
-      return text.toString();
+      return text;
     }
   }
 }

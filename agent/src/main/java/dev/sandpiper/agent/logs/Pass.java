@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -49,8 +48,8 @@ final class Pass {
   /// To be looked at.
   private final Deque<Source> unready = new ArrayDeque<>();
 
-  /// Of the sources that are open; null for the agent's own.
-  private final Map<Source, @Nullable Group> owners = new IdentityHashMap<>();
+  /// Sources that are open.
+  private int sources;
 
   /// The newest processes, so that one that is met and told of as well is opened once. Bound: [#MOST_KNOWN], the oldest go;
   /// only those that start at this moment can come twice.
@@ -94,15 +93,19 @@ final class Pass {
       }
     }
     if (backward) {
-      Map<LoggedProcess, Long> last = new IdentityHashMap<>();
-      sorted.forEach(process -> last.put(process, process.lastMicros()));
-      sorted.sort(Comparator.comparing(last::get, Comparator.reverseOrder()));
+      // Times of their own, as a process may end meanwhile.
+      record Last(LoggedProcess process, long micros) {}
+      List<Last> lasts = new ArrayList<>(sorted.size());
+      sorted.forEach(process -> lasts.add(new Last(process, process.lastMicros())));
+      lasts.sort(Comparator.comparingLong(Last::micros).reversed());
+      sorted.clear();
+      lasts.forEach(last -> sorted.add(last.process()));
     } else {
       sorted.sort(Comparator.comparingLong(LoggedProcess::startedMicros));
     }
     pending.addAll(sorted);
     if (agent != null) {
-      owners.put(agent, null);
+      sources++;
       unready.add(agent);
     }
   }
@@ -124,7 +127,7 @@ final class Pass {
   Next next(Work work) throws LogFailure {
     takeNews();
     while (true) {
-      work.sources(owners.size());
+      work.sources(sources);
       while (!unready.isEmpty()) {
         Source source = unready.peek();
         State state = source.advance(work);
@@ -181,7 +184,8 @@ final class Pass {
       });
     }
     for (Source source : group.sources) {
-      owners.put(source, group);
+      source.group = group;
+      sources++;
       queue(source);
     }
   }
@@ -194,8 +198,11 @@ final class Pass {
   }
 
   private void done(Source source) {
-    Group group = owners.remove(source);
-    if (group != null) {
+    Group group = source.group;
+    sources--;
+    if (group == null) {
+      source.idle();
+    } else {
       group.done(source);
       if (group.sources.isEmpty()) {
         open.remove(group.process.processId());
@@ -261,10 +268,11 @@ final class Pass {
   }
 
   void close() {
-    owners.keySet().forEach(Source::idle);
+    if (agent != null) {
+      agent.idle();
+    }
     open.values().forEach(Group::close);
     open.clear();
-    owners.clear();
     ready.clear();
     unready.clear();
     pending.clear();

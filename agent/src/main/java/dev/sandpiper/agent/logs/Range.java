@@ -35,11 +35,12 @@ record Range(
       return false;
     }
     int compared = position.compareTo(from);
-    return compared < 0 || compared == 0 && !fromIncluded;
+    return compared < 0 || (compared == 0 && !fromIncluded);
   }
 
   boolean isAbove(LogPosition position) {
-    return position.timeMicros() >= endMicros || before != null && position.compareTo(before) >= 0;
+    return position.timeMicros() >= endMicros
+        || (before != null && position.compareTo(before) >= 0);
   }
 
   boolean contains(LogPosition position) {

@@ -179,7 +179,7 @@ final class Reading implements LogReading {
     } catch (LogFailure failure) {
       outcome = new Outcome.Failed(failure);
     } catch (UncheckedIOException failure) {
-      outcome = new Outcome.Failed(new LogFailure(Reason.UNREADABLE, failure.getMessage()));
+      outcome = new Outcome.Failed(new LogFailure(Reason.UNREADABLE, String.valueOf(failure.getMessage())));
     } catch (RuntimeException | Error failure) {
       LOG.error("a log query failed", failure);
       outcome = new Outcome.Failed(new LogFailure(Reason.UNREADABLE, "internal: " + failure));

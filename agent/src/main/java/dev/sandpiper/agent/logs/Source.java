@@ -21,6 +21,9 @@ abstract class Source {
   /// The place of the head; null when none is known. While there is one, the source is among those that are ready.
   private @Nullable LogPosition head;
 
+  /// Whose it is; null for the agent's own.
+  @Nullable Group group;
+
   /// It waits to be looked at.
   boolean queued;
 

@@ -54,7 +54,9 @@ final class Turns {
   boolean runIn(long micros, Runnable turn) {
     ScheduledThreadPoolExecutor threads = executor();
     return threads != null
-        && accepted(() -> threads.schedule(turn, micros, TimeUnit.MICROSECONDS));
+        && accepted(() -> {
+          var _ = threads.schedule(turn, micros, TimeUnit.MICROSECONDS);
+        });
   }
 
   private static boolean accepted(Runnable handOver) {

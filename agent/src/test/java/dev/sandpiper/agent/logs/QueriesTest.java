@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -49,7 +49,7 @@ final class QueriesTest {
       alive.out("last\n");
       alive.err("last\n");
       settle(alive);
-      compare(sandbox, Reference.entries(processes, CUT), CUT, random);
+      compare(sandbox, Reference.entries(processes, CUT), random);
     }
   }
 
@@ -72,7 +72,7 @@ final class QueriesTest {
     });
   }
 
-  private static void compare(Sandbox sandbox, List<LogEntry> all, int cut, Random random)
+  private static void compare(Sandbox sandbox, List<LogEntry> all, Random random)
       throws Exception {
     same("all", sandbox.all(LogQuery.ALL).entries(), all);
     same(
@@ -98,7 +98,7 @@ final class QueriesTest {
         entry -> Pattern.compile("a.*b").matcher(entry.message()).find()
             && entry.message().contains("c"));
     both(sandbox, all, LogQuery.ALL.with().id(one.processId()).level(LogLevel.ERROR).build(),
-        entry -> entry.processId().equals(one.processId())
+        entry -> Objects.equals(entry.processId(), one.processId())
             && entry.eventType().equals(LogEntry.OUTPUT));
     both(sandbox, all, LogQuery.ALL.with().tag("even").build(), entry -> "even".equals(entry.tag()));
     both(sandbox, all, LogQuery.ALL.with().eventType(LogEntry.END).build(),

@@ -7,7 +7,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// All entries of some processes, by a full scan from the first byte to the last: what the engine must find, however it looks.
 final class Reference {
@@ -33,6 +36,7 @@ final class Reference {
 
   private static LogEntry event(Sandbox.Printing process, Rank rank, long micros) {
     boolean start = rank == Rank.START;
+    LoggedProcess.Ended ended = process.ended();
     return new LogEntry(
         new LogPosition(micros, process.processId(), rank, 0, null, 0),
         LogLevel.INFO,
@@ -46,7 +50,7 @@ final class Reference {
         0,
         false,
         false,
-        start ? process.startFields() : process.ended().fields());
+        start || ended == null ? process.startFields() : ended.fields());
   }
 
   private static void lines(
@@ -66,6 +70,7 @@ final class Reference {
     byte[] bytes = printed.toByteArray();
     LoggedProcess.Ended ended = process.ended();
     int mark = ended == null ? Integer.MAX_VALUE : (int) ended.bytes(stream);
+    long endedMicros = ended == null ? 0 : ended.micros();
     boolean complete = ended != null && process.log().drained();
     int from = 0;
     while (from < bytes.length) {
@@ -112,7 +117,7 @@ final class Reference {
           terminated
               ? time(process, at, newline, ended, stream)
               : limit == mark
-                  ? late(time(process, at, limit - 1, ended, stream), ended.micros())
+                  ? late(time(process, at, limit - 1, ended, stream), endedMicros)
                   : time(process, at, limit - 1, ended, stream);
       all.add(entry(process, stream, bytes, part, to, position, continued, false));
       from = terminated ? newline + 1 : limit;
@@ -131,11 +136,11 @@ final class Reference {
 
   private static LogPosition time(
       Sandbox.Printing process,
-      TreeMap<Long, Sandbox.Piece> at,
+      NavigableMap<Long, Sandbox.Piece> at,
       long offset,
-      LoggedProcess.Ended ended,
+      LoggedProcess.@Nullable Ended ended,
       StreamName stream) {
-    Sandbox.Piece piece = at.floorEntry(offset).getValue();
+    Sandbox.Piece piece = Objects.requireNonNull(at.floorEntry(offset)).getValue();
     long micros = Math.max(piece.micros(), process.startedMicros());
     if (ended != null && offset >= ended.bytes(stream)) {
       micros = Math.max(micros, ended.micros());

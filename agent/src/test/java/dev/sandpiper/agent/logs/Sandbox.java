@@ -22,6 +22,7 @@ import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -43,6 +44,13 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
   private final List<Consumer<LoggedProcess>> watchers = new CopyOnWriteArrayList<>();
 
   Sandbox(Path directory, long retention, int cut) {
+    this(directory, retention, cut, false);
+  }
+
+  Sandbox(Path directory, long retention, int cut, boolean make) {
+    if (make && !directory.toFile().mkdirs()) {
+      throw new IllegalStateException(directory + " cannot be made");
+    }
     store =
         OutputStore.open(
             directory,
@@ -50,10 +58,6 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
             loop);
     logs =
         new SandboxLogs(this, agentLog, InstantSource.system(), store::settledMicros, cut);
-  }
-
-  static long now() {
-    return System.currentTimeMillis() * 1000;
   }
 
   Printing start(String id, int pid, @Nullable String tag) {
@@ -226,8 +230,9 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
 
     void print(StreamName stream, byte[] bytes) {
       ByteBuffer direct = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
+      int fd = Objects.requireNonNull(pipes.get(stream));
       while (direct.hasRemaining()) {
-        long count = Posix.write(pipes.get(stream), direct);
+        long count = Posix.write(fd, direct);
         if (count < 0) {
           throw new IllegalStateException(Errno.describe(count));
         }
