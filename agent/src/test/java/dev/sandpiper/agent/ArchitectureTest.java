@@ -90,7 +90,8 @@ final class ArchitectureTest {
                       "rpc",
                       "tree")),
               Map.entry("telemetry", Set.of()),
-              Map.entry("tree", Set.of("machine", "posix"))));
+              Map.entry("tree", Set.of("machine", "posix")),
+              Map.entry("upgrade", Set.of("posix"))));
 
   @TestFactory
   Stream<DynamicTest> aPackageUsesOnlyWhatIsBelowIt() {
