@@ -326,7 +326,7 @@ final class Agent implements AutoCloseable {
         legacy.upgrade(clock.instant()).map(text -> ", " + text).orElse(""),
         settings.render());
     estate = new Estate(http, state, processes, access.token(), accounts.defaults(), legacy);
-    estate.announce(null);
+    estate.announce(legacy.failure().orElse(null));
     Thread.ofPlatform()
         .name("warm-up")
         .daemon()

@@ -105,11 +105,9 @@ final class Daemon {
   @GuardedBy("this")
   private void goOn(Handover handover, String why) {
     try {
-      Agent again = start(handover);
-      agent = again;
+      agent = start(handover.with(Legacy.FAILURE, why));
       listen();
       LOG.error("not replaced, this agent goes on: {}", why);
-      again.announceFailure(why);
     } catch (IOException | BadSettingException | RuntimeException failure) {
       lastWords("sandpiper: not replaced (" + why + "), and not able to go on: " + failure);
       agent = null;

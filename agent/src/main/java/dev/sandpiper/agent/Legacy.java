@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class Legacy implements Inherited {
   static final String VERSION = "version";
   static final String STOPPED_AT = "stopped-at"; // milliseconds since 1970
+  static final String FAILURE = "failure";
   static final String TOKEN = "token";
   static final String USER = "user";
   static final String WORKDIR = "workdir";
@@ -42,6 +43,11 @@ final class Legacy implements Inherited {
 
   private Optional<String> value(String name) {
     return handover == null ? Optional.empty() : handover.value(name);
+  }
+
+  /// Why the agent that is about to start is not another program, as it was meant to be; empty where it is.
+  Optional<String> failure() {
+    return value(FAILURE);
   }
 
   /// The token as it was at last, be it from the environment or from `/init`.

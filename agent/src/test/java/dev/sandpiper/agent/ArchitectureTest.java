@@ -63,7 +63,7 @@ final class ArchitectureTest {
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
                   "rest", // of launch only the values that a start is made of, of record how lines
-                          // end
+                  // end
                   Set.of(
                       "accounts",
                       "auth",

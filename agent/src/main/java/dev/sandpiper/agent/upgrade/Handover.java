@@ -56,6 +56,13 @@ public record Handover(Map<String, String> values, Map<String, Integer> descript
     return Optional.of(handover);
   }
 
+  /// The same with one more value.
+  public Handover with(String name, String value) {
+    Map<String, String> more = new TreeMap<>(values);
+    more.put(name, value);
+    return new Handover(more, descriptors);
+  }
+
   /// A value of this name, or nothing.
   public Optional<String> value(String name) {
     return Optional.ofNullable(values.get(name));
