@@ -57,6 +57,7 @@ import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.LogsRoutes;
 import dev.sandpiper.agent.rest.MetricsRoute;
+import dev.sandpiper.agent.rest.OpenApiRoute;
 import dev.sandpiper.agent.rest.ProcessRoutes;
 import dev.sandpiper.agent.rest.SandboxFacts;
 import dev.sandpiper.agent.rpc.Dispatch;
@@ -226,6 +227,7 @@ final class Agent implements AutoCloseable {
             Optional.of(own.sandboxId()).filter(id -> !id.isEmpty()),
             System.getenv().getOrDefault("E2B_TEMPLATE_ID", ""),
             clock.instant()));
+    OpenApiRoute.register(router, Version::current);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {
