@@ -164,13 +164,7 @@ final class Agent implements AutoCloseable {
     LogQueue ownLines = AgentLogging.configure(Level.valueOf(own.logLevel().name()));
     AgentLog agentLog = new AgentLog(Agent::lastWords);
     ownLines.tap(agentLog);
-    RecordWriter writer =
-        new RecordWriter(
-            recordSink,
-            ownLines,
-            clock,
-            counters,
-            Agent::lastWords);
+    RecordWriter writer = new RecordWriter(recordSink, ownLines, clock, counters, Agent::lastWords);
     RecordEmitter emitter =
         new RecordEmitter(RecordSettings.from(settings), writer, clock, counters);
     writer.startHeld();
@@ -286,6 +280,7 @@ final class Agent implements AutoCloseable {
     managed.set(processes);
     SandboxLogs logs =
         new SandboxLogs(processes, processNews, agentLog, own.recordArguments(), store, clock);
+    logQueries.set(logs);
     stops.push(logs::close);
     logQueries.set(logs);
     // Read by now; commands of the same user could find them in /proc.

@@ -142,7 +142,9 @@ public final class AgentLog implements LogTap, AutoCloseable {
   }
 
   private static String cut(@Nullable String text) {
-    return text == null ? "" : text.length() > MOST_TEXT ? text.substring(0, MOST_TEXT) + "…" : text;
+    return text == null
+        ? ""
+        : text.length() > MOST_TEXT ? text.substring(0, MOST_TEXT) + "…" : text;
   }
 
   @GuardedBy("this")
@@ -288,8 +290,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
 
     /// Null for what is no line of ours.
     static @Nullable AgentLine parse(byte[] bytes, int from, int to) {
-      String[] fields =
-          new String(bytes, from, to - from, StandardCharsets.UTF_8).split("\t", -1);
+      String[] fields = new String(bytes, from, to - from, StandardCharsets.UTF_8).split("\t", -1);
       if (fields.length != 5) {
         return null;
       }

@@ -144,10 +144,8 @@ final class BackwardLines extends LineSource {
     if (place - cut >= lowest && place > from) {
       // A character across the place is looked at with what follows it.
       long limit = to > mark ? end : Math.min(mark, end);
-      int begin =
-          character(buffer, (int) (place - base), (int) Math.min(length, limit - base));
-      long decided =
-          Math.min(place + 2, terminated ? raw : toCut ? Long.MAX_VALUE : to - 1);
+      int begin = character(buffer, (int) (place - base), (int) Math.min(length, limit - base));
+      long decided = Math.min(place + 2, terminated ? raw : toCut ? Long.MAX_VALUE : to - 1);
       long start = base + begin;
       long old = to;
       boolean wasCut = toCut;

@@ -32,7 +32,8 @@ final class ForwardLines extends LineSource {
   private void refresh() {
     look();
     long high = range.highMicros();
-    stop = high == Long.MAX_VALUE || log.lastMicros() < high ? Long.MAX_VALUE : times.offsetAt(high);
+    stop =
+        high == Long.MAX_VALUE || log.lastMicros() < high ? Long.MAX_VALUE : times.offsetAt(high);
   }
 
   private void begin(Work work) {
@@ -40,8 +41,11 @@ final class ForwardLines extends LineSource {
     long low = range.lowMicros();
     if (own != null) {
       at = Math.min(own.offset(), end);
-      continued = at > 0 && at != mark && at - 1 >= log.startOffset(stream)
-          && read(at - 1, 1, work)[0] != '\n';
+      continued =
+          at > 0
+              && at != mark
+              && at - 1 >= log.startOffset(stream)
+              && read(at - 1, 1, work)[0] != '\n';
     } else if (low > process.startedMicros()) {
       long first = times.offsetAt(low);
       LoggedProcess.Ended ended = process.ended();
@@ -51,7 +55,9 @@ final class ForwardLines extends LineSource {
       long start = log.startOffset(stream);
       at = first <= start ? first : boundary(Math.max(start, first - DECIDED_WITHIN), work);
       continued =
-          at > 0 && at != mark && at - 1 >= log.startOffset(stream)
+          at > 0
+              && at != mark
+              && at - 1 >= log.startOffset(stream)
               && read(at - 1, 1, work)[0] != '\n';
     }
     scanned = at;
@@ -151,8 +157,7 @@ final class ForwardLines extends LineSource {
   }
 
   private @Nullable State part(long place, long decided, long limit) throws LogFailure {
-    int index =
-        character(buffer, (int) (place - base), (int) Math.min(length, limit - base));
+    int index = character(buffer, (int) (place - base), (int) Math.min(length, limit - base));
     long from = at;
     boolean was = continued;
     at = base + index;

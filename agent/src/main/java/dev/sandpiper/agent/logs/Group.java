@@ -47,11 +47,14 @@ final class Group {
 
   /// From now on changes wake.
   void watch(Runnable wake) {
-    watch = process.log().watch(() -> {
-      if (!woken.getAndSet(true)) {
-        wake.run();
-      }
-    });
+    watch =
+        process
+            .log()
+            .watch(() -> {
+              if (!woken.getAndSet(true)) {
+                wake.run();
+              }
+            });
     arm();
   }
 

@@ -85,8 +85,7 @@ final class KnownProcesses implements LoggedProcesses {
       fields.put("user", process.userName());
       process
           .timeLimit()
-          .ifPresent(
-              limit -> fields.put("request_timeout_ms", Long.toString(limit.toMillis())));
+          .ifPresent(limit -> fields.put("request_timeout_ms", Long.toString(limit.toMillis())));
       return fields;
     }
 

@@ -112,9 +112,7 @@ abstract class LineSource extends Source {
       }
     }
     long place = floor(offset - BEFORE);
-    return place - cut >= from
-        ? from + character(bytes, (int) (place - from), bytes.length)
-        : from;
+    return place - cut >= from ? from + character(bytes, (int) (place - from), bytes.length) : from;
   }
 
   /// Bytes for a look in passing; fewer where retention is faster.

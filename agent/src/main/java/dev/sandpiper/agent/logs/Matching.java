@@ -50,8 +50,7 @@ final class Matching {
   }
 
   boolean wantsOutput() {
-    return isType(LogEntry.OUTPUT)
-        && (query.namesProcess() || isSerious(LogEntry.OUTPUT_LEVEL));
+    return isType(LogEntry.OUTPUT) && (query.namesProcess() || isSerious(LogEntry.OUTPUT_LEVEL));
   }
 
   /// Starts or ends.

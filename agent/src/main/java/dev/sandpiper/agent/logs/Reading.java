@@ -179,7 +179,9 @@ final class Reading implements LogReading {
     } catch (LogFailure failure) {
       outcome = new Outcome.Failed(failure);
     } catch (UncheckedIOException failure) {
-      outcome = new Outcome.Failed(new LogFailure(Reason.UNREADABLE, String.valueOf(failure.getMessage())));
+      outcome =
+          new Outcome.Failed(
+              new LogFailure(Reason.UNREADABLE, String.valueOf(failure.getMessage())));
     } catch (RuntimeException | Error failure) {
       LOG.error("a log query failed", failure);
       outcome = new Outcome.Failed(new LogFailure(Reason.UNREADABLE, "internal: " + failure));
@@ -374,8 +376,7 @@ final class Reading implements LogReading {
     if (named == null && matching.wantsAgent()) {
       agent = new AgentLines(logs.agentLog, matching, range, backward, follows);
     }
-    Pass pass =
-        new Pass(query, matching, range, backward, processes, agent, logs.cut, this::wake);
+    Pass pass = new Pass(query, matching, range, backward, processes, agent, logs.cut, this::wake);
     made[0] = pass;
     if (follows && named == null) {
       // Those that started while nobody could be told yet.

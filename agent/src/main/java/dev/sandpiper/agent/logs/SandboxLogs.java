@@ -3,8 +3,8 @@ package dev.sandpiper.agent.logs;
 import dev.sandpiper.agent.logs.LogFailure.Reason;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.process.ProcessManager;
-import java.time.InstantSource;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
@@ -113,8 +113,7 @@ public final class SandboxLogs implements LogQueries, AutoCloseable {
     }
     String type = query.eventType();
     if (type != null
-        && !List.of(LogEntry.OUTPUT, LogEntry.START, LogEntry.END, LogEntry.AGENT)
-            .contains(type)) {
+        && !List.of(LogEntry.OUTPUT, LogEntry.START, LogEntry.END, LogEntry.AGENT).contains(type)) {
       throw invalid(
           "event_type",
           "'%s' is none of %s, %s, %s, %s"

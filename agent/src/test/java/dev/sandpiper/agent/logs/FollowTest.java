@@ -117,8 +117,7 @@ final class FollowTest {
           assertThat(messages(asking, 1)).containsExactly("Process with pid 7 started");
           process.out("at once");
           process.finish();
-          assertThat(messages(asking, 2))
-              .containsExactly("at once", "Process with pid 7 ended");
+          assertThat(messages(asking, 2)).containsExactly("at once", "Process with pid 7 ended");
           assertThat(asking.next()).isInstanceOf(Answer.Ended.class);
         }
       }

@@ -30,14 +30,16 @@ final class QueriesTest {
     try (Sandbox sandbox = new Sandbox(directory, 1 << 26, CUT)) {
       List<Sandbox.Printing> processes = new ArrayList<>();
       for (int i = 0; i < 5; i++) {
-        processes.add(sandbox.start("p%018d".formatted(i), 100 + i / 2, i % 2 == 0 ? "even" : null));
+        processes.add(
+            sandbox.start("p%018d".formatted(i), 100 + i / 2, i % 2 == 0 ? "even" : null));
       }
       for (int round = 0; round < 60; round++) {
         Sandbox.Printing process = processes.get(random.nextInt(5));
         if (process.ended() != null && random.nextInt(3) > 0) {
           continue;
         }
-        process.print(random.nextInt(3) == 0 ? StreamName.STDERR : StreamName.STDOUT, noise(random));
+        process.print(
+            random.nextInt(3) == 0 ? StreamName.STDERR : StreamName.STDOUT, noise(random));
         if (random.nextInt(30) == 0) {
           process.end();
         }
@@ -55,25 +57,25 @@ final class QueriesTest {
 
   /// What was written is in the log.
   private static void settle(Sandbox.Printing process) throws InterruptedException {
-    org.awaitility.Awaitility.await().until(() -> {
-      List<Sandbox.Piece> pieces = process.pieces();
-      for (StreamName stream : Sandbox.BOTH) {
-        byte[] last = new byte[0];
-        for (Sandbox.Piece piece : pieces) {
-          if (piece.stream() == stream) {
-            last = piece.bytes();
+    org.awaitility.Awaitility.await()
+        .until(() -> {
+          List<Sandbox.Piece> pieces = process.pieces();
+          for (StreamName stream : Sandbox.BOTH) {
+            byte[] last = new byte[0];
+            for (Sandbox.Piece piece : pieces) {
+              if (piece.stream() == stream) {
+                last = piece.bytes();
+              }
+            }
+            if (!new String(last, StandardCharsets.ISO_8859_1).endsWith("last\n")) {
+              return false;
+            }
           }
-        }
-        if (!new String(last, StandardCharsets.ISO_8859_1).endsWith("last\n")) {
-          return false;
-        }
-      }
-      return true;
-    });
+          return true;
+        });
   }
 
-  private static void compare(Sandbox sandbox, List<LogEntry> all, Random random)
-      throws Exception {
+  private static void compare(Sandbox sandbox, List<LogEntry> all, Random random) throws Exception {
     same("all", sandbox.all(LogQuery.ALL).entries(), all);
     same(
         "all backwards",
@@ -83,25 +85,54 @@ final class QueriesTest {
     LogEntry other = all.get(random.nextInt(all.size()));
     long start = Math.min(one.timeMicros(), other.timeMicros());
     long end = Math.max(one.timeMicros(), other.timeMicros());
-    both(sandbox, all, LogQuery.ALL.with().startMicros(start).build(),
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().startMicros(start).build(),
         entry -> entry.timeMicros() >= start);
-    both(sandbox, all, LogQuery.ALL.with().endMicros(end).build(),
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().endMicros(end).build(),
         entry -> entry.timeMicros() < end);
-    both(sandbox, all, LogQuery.ALL.with().startMicros(start).endMicros(end).search("a").build(),
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().startMicros(start).endMicros(end).search("a").build(),
         entry ->
-            entry.timeMicros() >= start && entry.timeMicros() < end && entry.message().contains("a"));
-    both(sandbox, all, LogQuery.ALL.with().search("\uFFFD").build(),
+            entry.timeMicros() >= start
+                && entry.timeMicros() < end
+                && entry.message().contains("a"));
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().search("\uFFFD").build(),
         entry -> entry.message().contains("\uFFFD"));
-    both(sandbox, all, LogQuery.ALL.with().search("é").stream(StreamName.STDERR).build(),
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().search("é").stream(StreamName.STDERR).build(),
         entry -> entry.message().contains("é") && entry.stream() == StreamName.STDERR);
-    both(sandbox, all, LogQuery.ALL.with().regex("a.*b").search("c").build(),
-        entry -> Pattern.compile("a.*b").matcher(entry.message()).find()
-            && entry.message().contains("c"));
-    both(sandbox, all, LogQuery.ALL.with().id(one.processId()).level(LogLevel.ERROR).build(),
-        entry -> Objects.equals(entry.processId(), one.processId())
-            && entry.eventType().equals(LogEntry.OUTPUT));
-    both(sandbox, all, LogQuery.ALL.with().tag("even").build(), entry -> "even".equals(entry.tag()));
-    both(sandbox, all, LogQuery.ALL.with().eventType(LogEntry.END).build(),
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().regex("a.*b").search("c").build(),
+        entry ->
+            Pattern.compile("a.*b").matcher(entry.message()).find()
+                && entry.message().contains("c"));
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().id(one.processId()).level(LogLevel.ERROR).build(),
+        entry ->
+            Objects.equals(entry.processId(), one.processId())
+                && entry.eventType().equals(LogEntry.OUTPUT));
+    both(
+        sandbox, all, LogQuery.ALL.with().tag("even").build(), entry -> "even".equals(entry.tag()));
+    both(
+        sandbox,
+        all,
+        LogQuery.ALL.with().eventType(LogEntry.END).build(),
         entry -> entry.eventType().equals(LogEntry.END));
     both(sandbox, all, LogQuery.ALL.with().level(LogLevel.WARN).build(), _ -> false);
     for (int tail : new int[] {1, 7, all.size(), all.size() + 5}) {
@@ -122,10 +153,7 @@ final class QueriesTest {
       int at = random.nextInt(all.size());
       LogPosition cursor = LogPosition.parse(all.get(at).position().token());
       LogQuery.Builder query = LogQuery.ALL.with().cursor(cursor);
-      same(
-          "from " + cursor,
-          sandbox.all(query.build()).entries(),
-          all.subList(at + 1, all.size()));
+      same("from " + cursor, sandbox.all(query.build()).entries(), all.subList(at + 1, all.size()));
       same(
           "tail from " + cursor,
           sandbox.all(query.tail(5).build()).entries(),

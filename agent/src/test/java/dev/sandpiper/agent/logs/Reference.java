@@ -105,8 +105,15 @@ final class Reference {
         int begin = character(bytes, place, terminated ? newline : limit);
         int decided = Math.min(place + 2, terminated ? newline : limit - 1);
         all.add(
-            entry(process, stream, bytes, part, begin, time(process, at, decided, ended, stream),
-                continued, true));
+            entry(
+                process,
+                stream,
+                bytes,
+                part,
+                begin,
+                time(process, at, decided, ended, stream),
+                continued,
+                true));
         part = begin;
         continued = true;
       }

@@ -29,7 +29,8 @@ final class RefusalsTest {
         assertThat(parsing(broken).reason()).isEqualTo(Reason.BAD_CURSOR);
       }
       LogPosition future =
-          new LogPosition(good.timeMicros() + 3_600_000_000L, "p2", LogPosition.Rank.END, 0, null, 0);
+          new LogPosition(
+              good.timeMicros() + 3_600_000_000L, "p2", LogPosition.Rank.END, 0, null, 0);
       assertThat(asking(sandbox, LogQuery.ALL.with().cursor(future).build()).text())
           .contains("future");
       LogPosition beyond =

@@ -56,13 +56,11 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
             directory,
             new OutputSettings(retention, retention * 8, 10_000, true, Duration.ofSeconds(5)),
             loop);
-    logs =
-        new SandboxLogs(this, agentLog, InstantSource.system(), store::settledMicros, cut);
+    logs = new SandboxLogs(this, agentLog, InstantSource.system(), store::settledMicros, cut);
   }
 
   Printing start(String id, int pid, @Nullable String tag) {
-    Printing process =
-        new Printing(id, pid, tag, store.create(id, BOTH), logs.now());
+    Printing process = new Printing(id, pid, tag, store.create(id, BOTH), logs.now());
     processes.add(process);
     watchers.forEach(watcher -> watcher.accept(process));
     return process;
@@ -113,10 +111,7 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
 
   record Found(List<LogItem> items, LogReading.End end) {
     List<LogEntry> entries() {
-      return items.stream()
-          .filter(LogEntry.class::isInstance)
-          .map(LogEntry.class::cast)
-          .toList();
+      return items.stream().filter(LogEntry.class::isInstance).map(LogEntry.class::cast).toList();
     }
 
     List<String> messages() {
