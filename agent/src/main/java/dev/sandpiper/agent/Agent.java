@@ -29,6 +29,7 @@ import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
+import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
 import dev.sandpiper.agent.logs.AgentLog;
@@ -41,6 +42,7 @@ import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
 import dev.sandpiper.agent.posix.OwnEnvironment;
+import dev.sandpiper.agent.process.Intents;
 import dev.sandpiper.agent.process.ProcessIds;
 import dev.sandpiper.agent.process.ProcessManager;
 import dev.sandpiper.agent.process.ProcessSettings;
@@ -57,7 +59,6 @@ import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.LogsRoutes;
 import dev.sandpiper.agent.rest.MetricsRoute;
-import dev.sandpiper.agent.rest.OpenApiRoute;
 import dev.sandpiper.agent.rest.ProcessRoutes;
 import dev.sandpiper.agent.rest.SandboxFacts;
 import dev.sandpiper.agent.rpc.Dispatch;
@@ -76,7 +77,6 @@ import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.LogQueue;
 import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.agent.tree.TreeSettings;
-import dev.sandpiper.agent.upgrade.Handover;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import dev.sandpiper.proto.v1.LogsGrpc;
@@ -94,7 +94,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -112,8 +111,6 @@ final class Agent implements AutoCloseable {
 
   /// What is to be undone, the last thing done first.
   private final Deque<Stop> stops = new ArrayDeque<>();
-
-  private @Nullable Estate estate;
 
   private Agent() {}
 
@@ -137,12 +134,11 @@ final class Agent implements AutoCloseable {
   /// running.
   ///
   /// @param recordSink where records and log lines go
-  /// @param handedOver from the agent whose place this one takes; null where there was none
-  static Agent start(Settings settings, RecordSink recordSink, @Nullable Handover handedOver)
+  static Agent start(Settings settings, RecordSink recordSink)
       throws IOException, BadSettingException {
     Agent agent = new Agent();
     try {
-      agent.build(settings, recordSink, new Legacy(handedOver));
+      agent.build(settings, recordSink);
     } catch (IOException | BadSettingException | RuntimeException | Error e) {
       agent.close();
       throw e;
@@ -150,12 +146,11 @@ final class Agent implements AutoCloseable {
     return agent;
   }
 
-  private void build(Settings settings, RecordSink recordSink, Legacy legacy)
+  private void build(Settings settings, RecordSink recordSink)
       throws IOException, BadSettingException {
     AgentSettings own = AgentSettings.from(settings);
     HttpSettings listen = ListenSettings.from(settings);
     AuthSettings access = AuthSettings.from(settings, listen.addresses());
-    legacy.token().ifPresent(access.token()::set);
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
     Metrics metrics = new Metrics(Version::current);
@@ -175,7 +170,6 @@ final class Agent implements AutoCloseable {
     Users users = new Users();
     Accounts accounts =
         new Accounts(users, new SandboxDefaults(AccountSettings.from(settings).defaultUser()));
-    accounts.defaults().update(legacy::defaults);
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
@@ -221,11 +215,10 @@ final class Agent implements AutoCloseable {
             Optional.of(own.sandboxId()).filter(id -> !id.isEmpty()),
             System.getenv().getOrDefault("E2B_TEMPLATE_ID", ""),
             clock.instant()));
-    OpenApiRoute.register(router, Version::current);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {
-      http.bind(legacy.listeners());
+      http.bind();
     } catch (BindException e) {
       throw new IOException("--listen, --port: " + e.getMessage(), e);
     }
@@ -256,9 +249,11 @@ final class Agent implements AutoCloseable {
     Watches watches = new Watches(WatchSettings.from(settings), files, entries, counters);
     stops.push(watches::close);
     ProcessIds ids = new ProcessIds(clock);
-    List<JournalEntry> earlier = journal.entries();
+    List<JournalEntry> earlier =
+        Intents.settle(journal.entries(), journal, TreeSettings.from(settings));
     Launcher launcher =
-        PosixLauncher.open(users, state.path(), ids.get(), ProcessManager.earlier(earlier), legacy);
+        PosixLauncher.open(
+            users, state.path(), ids.get(), ProcessManager.earlier(earlier), Inherited.NOTHING);
     stops.push(launcher::close);
     stops.push(
         http::close); // before what its requests use, and again at its own place, which then has no
@@ -317,13 +312,7 @@ final class Agent implements AutoCloseable {
     settings.warnings().forEach(LOG::warn);
     access.warnings().forEach(LOG::warn);
     LOG.info(
-        "sandpiper {} listens at {}{}: {}",
-        Version.current(),
-        http.addresses(),
-        legacy.upgrade(clock.instant()).map(text -> ", " + text).orElse(""),
-        settings.render());
-    estate = new Estate(http, state, processes, access.token(), accounts.defaults(), legacy);
-    estate.announce(legacy.failure().orElse(null));
+        "sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
     Thread.ofPlatform()
         .name("warm-up")
         .daemon()
@@ -355,27 +344,6 @@ final class Agent implements AutoCloseable {
   @SuppressWarnings("SystemOut") // standard error is the one place left for it
   private static void lastWords(String words) {
     System.err.println(words);
-  }
-
-  /// Stops for whoever takes this agent's place: everything that {@link #close} does, but commands are left running, and
-  /// what must not be closed is handed over.
-  ///
-  /// @throws IOException saying why nothing can be handed over; then nothing has been stopped
-  synchronized Handover handOver() throws IOException, InterruptedException {
-    Estate whole = estate;
-    if (whole == null || stops.isEmpty()) {
-      throw new IOException("the agent is stopping");
-    }
-    Handover handover = whole.handOver();
-    close();
-    return handover;
-  }
-
-  /// Says in the state directory why this agent was not replaced.
-  synchronized void announceFailure(String why) {
-    if (estate != null) {
-      estate.announce(why);
-    }
   }
 
   /// Stops everything, the last thing started first: commands with their grace, then the connections, then the records.

@@ -8,10 +8,13 @@ import dev.sandpiper.proto.v1.ListResponse;
 import dev.sandpiper.proto.v1.ProcessInfo;
 import dev.sandpiper.proto.v1.ProcessRef;
 import dev.sandpiper.proto.v1.ProcessesGrpc;
+import dev.sandpiper.proto.v1.ReadRequest;
+import dev.sandpiper.proto.v1.ReadResponse;
 import dev.sandpiper.proto.v1.RunRequest;
 import dev.sandpiper.proto.v1.RunResponse;
 import dev.sandpiper.proto.v1.Scope;
 import dev.sandpiper.proto.v1.SignalRequest;
+import dev.sandpiper.proto.v1.SignalResponse;
 import dev.sandpiper.proto.v1.StartRequest;
 import dev.sandpiper.proto.v1.StartResponse;
 import dev.sandpiper.proto.v1.StopRequest;
@@ -19,6 +22,7 @@ import dev.sandpiper.proto.v1.StopResponse;
 import dev.sandpiper.proto.v1.WaitRequest;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeoutException;
 
 /// `sandpiper.v1.Processes` through one wire format.
 public final class Native {
@@ -64,11 +68,39 @@ public final class Native {
     return client.unary(ProcessesGrpc.getListMethod(), request, Map.of());
   }
 
-  public void signal(String id, int signal, Scope scope) {
-    client.unary(
+  public SignalResponse signal(String id, int signal, Scope scope) {
+    return signal(id, signal, scope, "");
+  }
+
+  public SignalResponse signal(String id, int signal, Scope scope, String key) {
+    return client.unary(
         ProcessesGrpc.getSignalMethod(),
-        SignalRequest.newBuilder().setProcess(id(id)).setSignal(signal).setScope(scope).build(),
+        SignalRequest.newBuilder()
+            .setProcess(id(id))
+            .setSignal(signal)
+            .setScope(scope)
+            .setKey(key)
+            .build(),
         Map.of());
+  }
+
+  /// Everything that is printed up to the end.
+  public String read(String id) {
+    StringBuilder text = new StringBuilder();
+    try (MessageStream<ReadResponse> stream =
+        client.serverStream(
+            ProcessesGrpc.getReadMethod(),
+            ReadRequest.newBuilder().setProcess(id(id)).setStart(true).setLive(true).build(),
+            Map.of())) {
+      ReadResponse message = stream.next(Deadline.PATIENCE);
+      while (message != null) {
+        text.append(message.getData().getBytes().toStringUtf8());
+        message = stream.next(Deadline.PATIENCE);
+      }
+    } catch (TimeoutException e) {
+      throw new AssertionError("no end of " + id, e);
+    }
+    return text.toString();
   }
 
   public StopResponse stop(StopRequest.Builder request) {

@@ -3,18 +3,16 @@ package dev.sandpiper.agent.journal;
 import dev.sandpiper.agent.journal.EntryCodec.Head;
 import java.util.BitSet;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 
-/// Which entries of a journal count: not those of a process up to its deletion, and of its emitter positions only the newest,
-/// as long as the process is there. Entries of kinds that this version does not know stay.
+/// Which entries of a journal count: not those of a process up to its deletion, and of its starts and its emitter
+/// positions only the newest, the latter as long as the process is there. Entries of kinds that this version does not know stay.
 ///
 /// Two passes over the file: all entries are shown to [#see], then asked for with [#counts].
 final class Compaction {
   private final Map<String, Integer> deletedAt = new HashMap<>();
   private final Map<String, Integer> positionAt = new HashMap<>();
-  private final Set<String> started = new HashSet<>();
+  private final Map<String, Integer> startedAt = new HashMap<>();
   private final BitSet malformed = new BitSet();
   private int seen;
 
@@ -24,9 +22,9 @@ final class Compaction {
       Head head = EntryCodec.head(body);
       if (head.isDeleted()) {
         deletedAt.put(head.processId(), number);
-        started.remove(head.processId());
+        startedAt.remove(head.processId());
       } else if (head.isStarted()) {
-        started.add(head.processId());
+        startedAt.put(head.processId(), number);
       } else if (head.isEmitterPosition()) {
         positionAt.put(head.processId(), number);
       }
@@ -48,10 +46,13 @@ final class Compaction {
       if (number <= deletedAt.getOrDefault(head.processId(), -1)) {
         return false;
       }
+      if (head.isStarted()) {
+        return number >= startedAt.getOrDefault(head.processId(), -1);
+      }
       // The emitter may come to the end of a process only after it was deleted.
       return !head.isEmitterPosition()
           || (number >= positionAt.getOrDefault(head.processId(), -1)
-              && started.contains(head.processId()));
+              && startedAt.containsKey(head.processId()));
     } catch (Malformed _) {
       return false;
     }

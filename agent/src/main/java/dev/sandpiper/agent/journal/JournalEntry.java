@@ -10,7 +10,7 @@ public sealed interface JournalEntry {
 
   /// The command runs.
   ///
-  /// @param pid the kernel's; with `startTicks` (`/proc/PID/stat` field 22) and `bootId` it is an identity
+  /// @param pid the kernel's, or 0 for an intent: a start with a key that is about to happen; with `startTicks` (`/proc/PID/stat` field 22) and `bootId` it is an identity
   /// @param pty whether it runs on a terminal
   /// @param timeLimitMillis 0 for none
   /// @param facts what re-adoption needs and what a user may want to know, for example FIFO paths
@@ -38,6 +38,32 @@ public sealed interface JournalEntry {
     public Started {
       args = List.copyOf(args);
       facts = Map.copyOf(facts);
+    }
+
+    /// Whether it has not been started yet.
+    public boolean isIntent() {
+      return pid == 0;
+    }
+
+    /// What an intent has become.
+    public Started as(int nowPid, long nowStartTicks, String nowBootId) {
+      return new Started(
+          processId,
+          nowPid,
+          nowStartTicks,
+          nowBootId,
+          cmd,
+          args,
+          cwd,
+          user,
+          tag,
+          pty,
+          timeLimitMillis,
+          startedAtMicros,
+          facts,
+          key,
+          fingerprint,
+          ephemeral);
     }
 
     /// The same process with other facts; the newest entry of a process counts.

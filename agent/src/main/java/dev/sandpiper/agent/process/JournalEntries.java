@@ -48,6 +48,27 @@ final class JournalEntries {
         process.ephemeral());
   }
 
+  /// A start with a key, before the spawn.
+  static JournalEntry intent(Description process) {
+    return new JournalEntry.Started(
+        process.processId(),
+        0,
+        0,
+        "",
+        process.cmd(),
+        process.args(),
+        process.cwd(),
+        process.user(),
+        process.tag(),
+        process.terminal(),
+        process.timeLimitMillis(),
+        process.startedAtMicros(),
+        Map.of(),
+        process.key(),
+        process.fingerprint(),
+        process.ephemeral());
+  }
+
   static Description description(JournalEntry.Started started) {
     return new Description(
         started.processId(),

@@ -300,10 +300,16 @@ public final class ManagedProcess {
     if (now == null) {
       return -Errno.ESRCH;
     }
-    if (state.get() == State.RUNNING) {
+    sending(signal, cause);
+    return now.child().signal(signal, scope);
+  }
+
+  /// Somebody is about to send it a signal in another way than by {@link #signal}.
+  void sending(int signal, EndCause cause) {
+    Live now = live;
+    if (now != null && state.get() == State.RUNNING) {
       now.sent().sending(signal, cause);
     }
-    return now.child().signal(signal, scope);
   }
 
   /// Who sent the signal that ended it.

@@ -1,20 +1,13 @@
 package dev.sandpiper.agent.process;
 
 import dev.sandpiper.agent.accounts.Accounts;
-import dev.sandpiper.agent.accounts.BadPathException;
-import dev.sandpiper.agent.accounts.UnknownUserException;
-import dev.sandpiper.agent.accounts.User;
-import dev.sandpiper.agent.journal.Bytes;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.ChildOutput;
 import dev.sandpiper.agent.launch.EarlierChild;
-import dev.sandpiper.agent.launch.LaunchException;
-import dev.sandpiper.agent.launch.LaunchSpec;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.Scope;
-import dev.sandpiper.agent.launch.Stdio;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.output.OutputSource;
 import dev.sandpiper.agent.output.OutputStore;
@@ -22,6 +15,7 @@ import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.StreamName;
 import dev.sandpiper.agent.telemetry.MetricSource;
 import dev.sandpiper.agent.tree.ProcessTrees;
+import dev.sandpiper.agent.tree.TreeOutcome;
 import dev.sandpiper.agent.tree.TreeSettings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -29,7 +23,6 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -59,14 +52,14 @@ public final class ProcessManager {
   private static final int SIGKILL = 9;
 
   private final ProcessSettings settings;
-  private final Accounts accounts;
   private final Launcher launcher;
   private final OutputStore store;
   private final PipeLoop loop;
   private final Journal journal;
-  private final Supplier<String> ids;
   private final InstantSource clock;
-  private final EnvironmentRules environmentRules;
+  private final StartKeys keys = new StartKeys();
+  private final Starts starts;
+  private final EphemeralEnds ephemeralEnds;
   private final List<ProcessListener> listeners;
   private final ProcessTrees trees;
   private final RetainedEnds retained;
@@ -76,7 +69,6 @@ public final class ProcessManager {
   private final Object noneLive = new Object();
   private final ProcessCounters counters = new ProcessCounters();
   private volatile boolean stopping;
-  private volatile boolean handedDown;
 
   /// What the manager works with.
   ///
@@ -110,153 +102,64 @@ public final class ProcessManager {
       Map<String, String> ownVariables,
       List<ProcessListener> listeners) {
     this.settings = settings;
-    this.accounts = parts.accounts();
     this.launcher = parts.launcher();
     this.store = parts.store();
     this.loop = parts.loop();
     this.journal = parts.journal();
-    this.ids = parts.ids();
     this.clock = parts.clock();
-    this.environmentRules = new EnvironmentRules(agentEnvironment, ownVariables);
     this.listeners = List.copyOf(listeners);
     this.trees = new ProcessTrees(parts.trees(), this::runs);
     this.retained =
         new RetainedEnds(
             settings.retainedEnds(), settings.retainEnds().toNanos(), System::nanoTime);
     this.keeping = new Keeping(launcher.keeper(), loop);
+    this.ephemeralEnds = new EphemeralEnds(loop, System::nanoTime, this::delete);
+    this.starts =
+        new Starts(
+            parts,
+            new EnvironmentRules(agentEnvironment, ownVariables),
+            counters,
+            keys,
+            new Kept());
     store.onEvicted(this::evicted);
   }
 
-  /// Starts a process. The callback runs on the calling thread when `here` is true and the process runs under the
-  /// agent's own identity, else on the spawner thread; in a refusal before the spawn always on the calling thread.
+  /// Starts a process, or finds the one that the same request with the same key has made. The callback runs on the calling
+  /// thread when `here` is true and the process runs under the agent's own identity, else on the spawner thread; for
+  /// a caller whose key is being started on the thread that does; in a refusal before the spawn on the calling thread.
   ///
   /// @param here whether the calling thread may spend the tenth of a millisecond that a spawn takes
   public void start(StartSpec spec, boolean here, StartCallback callback) {
-    LaunchSpec launch;
-    try {
-      launch = prepare(spec);
-    } catch (StartRefused refused) {
-      callback.onRefused(counted(refused));
-      return;
-    }
-    if (here && launcher.canLaunchHere(launch)) {
-      Child child;
-      try {
-        child = launcher.launchHere(launch);
-      } catch (LaunchException failure) {
-        callback.onRefused(counted(refused(failure)));
-        return;
+    starts.start(spec, here, callback);
+  }
+
+  private final class Kept implements Starts.Keeper {
+    @Override
+    public ManagedProcess register(Description description, StartSpec spec, Child child) {
+      trees.started(description.processId(), child.pid());
+      OutputLog log =
+          store.create(description.processId(), description.terminal() ? TERMINAL : PIPES);
+      ManagedProcess process = live(description, spec, child, log);
+      retained.taken(process.pid(), process.tag());
+      registry.addLive(process);
+      counters.started();
+      ProcessManager.this.remember(JournalEntries.started(description, child));
+      for (ProcessListener listener : listeners) {
+        listener.onStarted(process);
       }
-      adopt(spec, launch, child, callback);
-      return;
+      begin(process, child);
+      return process;
     }
-    launcher.launch(
-        launch,
-        new Launcher.LaunchCallback() {
-          @Override
-          public void onLaunched(Child child) {
-            adopt(spec, launch, child, callback);
-          }
 
-          @Override
-          public void onFailed(LaunchException failure) {
-            callback.onRefused(counted(refused(failure)));
-          }
-        });
-  }
-
-  private LaunchSpec prepare(StartSpec spec) throws StartRefused {
-    if (stopping) {
-      throw new StartRefused(StartRefused.Reason.STOPPING, "the agent is stopping");
+    @Override
+    public void remember(JournalEntry entry) {
+      ProcessManager.this.remember(entry);
     }
-    User user;
-    String cwd;
-    try {
-      user = accounts.user(spec.user());
-      cwd = accounts.resolve(spec.cwd().orElse(""), user);
-    } catch (UnknownUserException unknown) {
-      throw new StartRefused(StartRefused.Reason.UNKNOWN_USER, unknown.getMessage());
-    } catch (BadPathException bad) {
-      throw new StartRefused(StartRefused.Reason.INVALID, bad.getMessage());
+
+    @Override
+    public boolean stopping() {
+      return stopping;
     }
-    String processId = ids.get();
-    return new LaunchSpec(
-        processId,
-        spec.cmd(),
-        spec.args(),
-        environmentRules.environment(
-            user, accounts.defaults().now().variables(), spec.environment(), processId),
-        cwd,
-        user,
-        spec.stdio());
-  }
-
-  private StartRefused counted(StartRefused refused) {
-    counters.refused(refused.reason());
-    return refused;
-  }
-
-  private static StartRefused refused(LaunchException failure) {
-    StartRefused.Reason reason =
-        switch (failure.reason()) {
-          case COMMAND_NOT_FOUND -> StartRefused.Reason.COMMAND_NOT_FOUND;
-          case COMMAND_NOT_EXECUTABLE -> StartRefused.Reason.COMMAND_NOT_EXECUTABLE;
-          case BAD_CWD -> StartRefused.Reason.BAD_CWD;
-          case USER_SWITCH_DENIED -> StartRefused.Reason.USER_DENIED;
-          case INVALID -> StartRefused.Reason.INVALID;
-          case RESOURCES -> StartRefused.Reason.RESOURCES;
-          case INTERNAL -> StartRefused.Reason.INTERNAL;
-        };
-    String message = failure.getMessage();
-    return new StartRefused(reason, message == null ? reason.name() : message);
-  }
-
-  /// The spawn has succeeded: from here on the process is ours, whatever happens.
-  private void adopt(StartSpec spec, LaunchSpec launch, Child child, StartCallback callback) {
-    ManagedProcess process;
-    try {
-      process = register(spec, launch, child);
-    } catch (RuntimeException e) {
-      LOG.error("a process that was spawned could not be kept; it is killed", e);
-      child.signal(SIGKILL, Scope.GROUP);
-      child.close();
-      callback.onRefused(
-          counted(
-              new StartRefused(StartRefused.Reason.INTERNAL, "the process was not kept: " + e)));
-      return;
-    }
-    callback.onStarted(process);
-  }
-
-  private ManagedProcess register(StartSpec spec, LaunchSpec launch, Child child) {
-    trees.started(launch.processId(), child.pid());
-    boolean terminal = spec.stdio() instanceof Stdio.Terminal;
-    Description description =
-        new Description(
-            launch.processId(),
-            child.pid(),
-            spec.cmd(),
-            spec.args(),
-            launch.cwd(),
-            launch.user().name(),
-            spec.tag().orElse(null),
-            spec.key().orElse(null),
-            Bytes.EMPTY,
-            terminal,
-            spec.ephemeral(),
-            spec.timeLimit().map(Duration::toMillis).orElse(0L),
-            JournalEntries.micros(clock.instant()));
-    OutputLog log = store.create(launch.processId(), terminal ? TERMINAL : PIPES);
-    ManagedProcess process = live(description, spec, child, log);
-    retained.taken(process.pid(), process.tag());
-    registry.addLive(process);
-    counters.started();
-    remember(JournalEntries.started(description, child));
-    for (ProcessListener listener : listeners) {
-      listener.onStarted(process);
-    }
-    begin(process, child);
-    return process;
   }
 
   private ManagedProcess live(Description description, StartSpec spec, Child child, OutputLog log) {
@@ -324,6 +227,9 @@ public final class ProcessManager {
         LOG.error("process {}: what follows its end failed", process.processId(), failure);
       }
     }
+    if (process.ephemeral()) {
+      ephemeralEnds.add(process.processId());
+    }
     if (stopping) {
       synchronized (noneLive) {
         noneLive.notifyAll();
@@ -381,6 +287,10 @@ public final class ProcessManager {
     ManagedProcess process =
         new ManagedProcess(JournalEntries.description(started), started.facts(), log, end);
     registry.addFinished(process);
+    keys.recovered(process);
+    if (process.ephemeral()) {
+      loop.execute(() -> ephemeralEnds.add(process.processId()));
+    }
     for (ProcessListener listener : listeners) {
       listener.onRecovered(process, finished.position());
     }
@@ -405,6 +315,7 @@ public final class ProcessManager {
       remember(started);
     }
     registry.addLive(process);
+    keys.recovered(process);
     counters.started();
     for (ProcessListener listener : listeners) {
       listener.onRecovered(process, position);
@@ -415,7 +326,10 @@ public final class ProcessManager {
 
   /// A finished process had to make room. On the pipe loop.
   private void evicted(String processId) {
-    registry.remove(processId);
+    ManagedProcess gone = registry.remove(processId);
+    if (gone != null) {
+      keys.forget(gone);
+    }
     remember(new JournalEntry.Deleted(processId));
   }
 
@@ -432,6 +346,7 @@ public final class ProcessManager {
     if (registry.remove(processId) == null) {
       return DeleteOutcome.UNKNOWN;
     }
+    keys.forget(found.get());
     remember(new JournalEntry.Deleted(processId));
     found.get().log().delete();
     return DeleteOutcome.DELETED;
@@ -460,6 +375,13 @@ public final class ProcessManager {
   /// The end of a process that is no longer live, for as long as it is retained.
   public Optional<RetainedEnd> findEnded(Selector selector) {
     return retained.find(selector);
+  }
+
+  /// Sends a signal to the whole tree of a process for a caller of the API, and with SIGKILL pursues it. Blocks; not for event
+  /// loops. Also for what a process left behind that has ended.
+  public TreeOutcome signalTree(ManagedProcess process, int signal) throws InterruptedException {
+    process.sending(signal, EndCause.SIGNAL);
+    return trees.signal(process.treeRoot(), signal);
   }
 
   /// What commands have started, and how to end all of it; a root is {@link ManagedProcess#treeRoot}.
@@ -496,34 +418,14 @@ public final class ProcessManager {
 
   /// Refuses new starts, and leaves or stops every live process, as the setting has it. Blocks; not for event loops.
   public void stop() throws InterruptedException {
-    if (handedDown) {
-      return;
-    }
     stopping = true;
     if (settings.onStop() == OnStop.STOP) {
       endAll();
     }
-    closeKeeper(_ -> {});
-  }
-
-  /// Refuses new starts and leaves every live process to the agent that takes this one's place. Blocks; not for event loops.
-  /// {@link #stop} has nothing left to do then.
-  ///
-  /// @return the keeper's sockets by name, close-on-exec; whoever has them has what the processes need
-  public Map<String, Integer> handDown() throws InterruptedException {
-    stopping = true;
-    handedDown = true;
-    Map<String, Integer> sockets = new HashMap<>();
-    closeKeeper(sockets::putAll);
-    return sockets;
-  }
-
-  private void closeKeeper(Consumer<Map<String, Integer>> sockets) throws InterruptedException {
     boolean survivors = !registry.live().isEmpty();
     CountDownLatch kept = new CountDownLatch(1);
     loop.execute(() -> { // behind what the last starts have handed over
       keeping.flush();
-      sockets.accept(survivors ? launcher.keeper().handDown() : Map.of());
       launcher.keeper().close(survivors);
       kept.countDown();
     });

@@ -49,18 +49,9 @@ record StartRequest(
   }
 
   /// What is asked for. There is no way to write to it here, so its standard input is empty.
-  StartSpec spec(Optional<String> user, Optional<String> key) {
+  StartSpec spec(Optional<String> user) {
     return new StartSpec(
-        command,
-        args,
-        env,
-        cwd,
-        user,
-        Optional.empty(),
-        new Stdio.Pipes(false),
-        Optional.empty(),
-        key,
-        false);
+        command, args, env, cwd, user, Optional.empty(), new Stdio.Pipes(false), Optional.empty());
   }
 
   private static @Nullable Json member(Json.Members all, String name) throws Problem {

@@ -54,7 +54,8 @@ public final class ProcessesService implements BindableService {
         .addMethod(encoding(ProcessesGrpc.getReadMethod()), new ReadHandler(processes))
         .addMethod(ProcessesGrpc.getWriteMethod(), new UnaryHandler<>(new WriteHandler(processes)))
         .addMethod(ProcessesGrpc.getResizeMethod(), new UnaryHandler<>(this::resize))
-        .addMethod(ProcessesGrpc.getRunMethod(), missing())
+        .addMethod(
+            ProcessesGrpc.getRunMethod(), UnaryHandler.waiting(new RunHandler(processes)::run))
         .build();
   }
 
@@ -65,16 +66,34 @@ public final class ProcessesService implements BindableService {
     return (MethodDescriptor<Q, Object>) method;
   }
 
-  /// For a method that nobody has made yet.
-  private static <Q, A> UnaryHandler<Q, A> missing() {
-    return new UnaryHandler<>((Q _, Reply<A> reply) -> reply.fail(Status.UNIMPLEMENTED));
-  }
-
   private void get(GetRequest request, Reply<GetResponse> reply) {
     refs.find(
         request.getProcess(),
         reply,
-        process -> reply.ok(GetResponse.newBuilder().setProcess(ProcessInfos.of(process)).build()));
+        process -> {
+          if (request.getWithTree()) {
+            Thread.startVirtualThread(() -> getTree(process, reply));
+          } else {
+            reply.ok(GetResponse.newBuilder().setProcess(ProcessInfos.of(process)).build());
+          }
+        });
+  }
+
+  /// Looks at every process of the machine.
+  private void getTree(ManagedProcess process, Reply<GetResponse> reply) {
+    try {
+      GetResponse.Builder response = GetResponse.newBuilder();
+      processes
+          .trees()
+          .members(process.treeRoot())
+          .forEach(member -> response.addTree(TreeMessages.of(member)));
+      reply.ok(response.setProcess(ProcessInfos.of(process)).build());
+    } catch (InterruptedException | RuntimeException failure) {
+      reply.fail(
+          Status.INTERNAL
+              .withDescription("the tree of process %s: %s".formatted(process.processId(), failure))
+              .withCause(failure));
+    }
   }
 
   private void delete(DeleteRequest request, Reply<DeleteResponse> reply) {

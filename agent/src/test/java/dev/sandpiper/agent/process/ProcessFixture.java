@@ -73,7 +73,7 @@ final class ProcessFixture {
             Map.of("PATH", "/usr/bin:/bin"),
             Map.of(),
             List.of(listeners));
-    processes.recover(journal.entries());
+    processes.recover(Intents.settle(journal.entries(), journal, new TreeSettings(false)));
   }
 
   static ProcessSettings settings() {
