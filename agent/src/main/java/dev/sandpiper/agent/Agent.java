@@ -242,6 +242,7 @@ final class Agent implements AutoCloseable {
     OutputStore store = OutputStore.open(state.output(), OutputSettings.from(settings), loop);
     stops.push(store::close);
     metrics.add(store);
+    journal.onNeedsRoom(store::makeRoom);
     notes.open(filesystem.enforceUserPermissions());
     stops.push(notes::close);
     stops.push(files::close);

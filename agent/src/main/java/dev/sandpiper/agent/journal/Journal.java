@@ -7,8 +7,10 @@ import dev.sandpiper.agent.posix.Posix;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +20,9 @@ import org.slf4j.LoggerFactory;
 /// The append-only file of process lives. Thread-safe.
 ///
 /// It is rewritten without what no longer counts when it is opened, and when it has grown to several times what counted then.
+///
+/// Room for what comes next is reserved behind its end, so that a full disk does not cost the next few hundred entries; when
+/// no more can be reserved, whoever has room to give is asked for it.
 public final class Journal implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Journal.class);
 
@@ -27,6 +32,14 @@ public final class Journal implements AutoCloseable {
   private static final long COMPACT_BYTES = 4 << 20;
 
   private static final int COMPACT_GROWTH = 2;
+
+  /// A thousand short lives or so; twice this is reserved at a time.
+  private static final long RESERVE_BYTES = 256 * 1024;
+
+  private static final long LAST_BYTES = 32 * 1024;
+
+  /// Reserving is not possible here.
+  private static final long EVERYTHING = Long.MAX_VALUE;
 
   private final Path path;
   private final boolean sync;
@@ -43,6 +56,12 @@ public final class Journal implements AutoCloseable {
 
   @GuardedBy("this")
   private long compactAt;
+
+  /// Where the room ends that is there for certain.
+  @GuardedBy("this")
+  private long reservedTo;
+
+  private volatile Runnable needsRoom = () -> {};
 
   /// Null while there is none.
   @GuardedBy("this")
@@ -71,11 +90,15 @@ public final class Journal implements AutoCloseable {
     List<JournalEntry> entries = new ArrayList<>();
     Path source = path;
     boolean rewrite = true;
+    long validBytes = 0; // of a file that can be used as it is
     if (Files.exists(path)) {
       JournalFile.Content content = JournalFile.read(path, compaction::see);
       switch (content.state()) {
-        case WHOLE -> rewrite = false;
-        case TORN -> {} // Nobody was told of that entry.
+        case WHOLE -> {
+          rewrite = false;
+          validBytes = content.validBytes();
+        }
+        case TORN -> validBytes = content.validBytes(); // Nobody was told of that entry.
         case DAMAGED, FOREIGN -> {
           source = SetAside.file(path);
           notes.add(
@@ -116,6 +139,15 @@ public final class Journal implements AutoCloseable {
           }
           fresh.sync();
           fresh.replace();
+        } catch (IOException failure) {
+          if (validBytes == 0) {
+            throw failure;
+          }
+          // A full disk: what does not count stays for now.
+          try (FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            file.truncate(validBytes);
+          }
+          notes.add("%s; it is used as it is".formatted(failure.getMessage()));
         }
       }
       journal.reopen();
@@ -157,16 +189,51 @@ public final class Journal implements AutoCloseable {
     return frame;
   }
 
+  /// Sets who is asked for room on the disk when it gets scarce: while entries can still be appended, as far as they fit into
+  /// what is reserved, and again with each append until there is some. It must wait for nothing.
+  public void onNeedsRoom(Runnable listener) {
+    needsRoom = listener;
+  }
+
   private void appendFrames(byte[] frame) throws IOException {
-    // The write is under the lock: it puts entries into one order, and takes microseconds.
-    synchronized (this) {
-      write(frame);
-      if (size >= compactAt && compaction == null) {
-        long limit = size;
-        compaction =
-            Thread.ofPlatform().daemon().name("journal-compaction").start(() -> compact(limit));
+    boolean scarce = false;
+    try {
+      // The write is under the lock: it puts entries into one order, and takes microseconds.
+      synchronized (this) {
+        scarce = !reserve(frame.length);
+        write(frame);
+        if (size >= compactAt && compaction == null) {
+          long limit = size;
+          compaction =
+              Thread.ofPlatform().daemon().name("journal-compaction").start(() -> compact(limit));
+        }
+      }
+    } finally {
+      if (scarce) {
+        needsRoom.run();
       }
     }
+  }
+
+  /// False when the disk is full.
+  @GuardedBy("this")
+  private boolean reserve(int bytes) {
+    if (fd < 0 || size + bytes + RESERVE_BYTES <= reservedTo) {
+      return true;
+    }
+    long wanted = bytes + 2 * RESERVE_BYTES;
+    int reserved = Posix.reserve(fd, size, wanted);
+    boolean full = reserved == -Errno.ENOSPC || reserved == -Errno.EDQUOT;
+    if (full) {
+      wanted = bytes + LAST_BYTES; // a bit, before output takes it
+      reserved = size + wanted <= reservedTo ? 0 : Posix.reserve(fd, size, wanted);
+    }
+    if (reserved == 0) {
+      reservedTo = Math.max(reservedTo, size + wanted);
+    } else if (!full) {
+      reservedTo = EVERYTHING;
+    }
+    return !full;
   }
 
   @GuardedBy("this")
@@ -184,6 +251,7 @@ public final class Journal implements AutoCloseable {
       if (count < 0 && count != -Errno.EINTR) {
         // Half an entry in the middle would hide all that follow.
         int cut = Posix.ftruncate(fd, size);
+        reservedTo = Math.min(reservedTo, size); // which gives back what is behind the end
         if (cut < 0) {
           letGo();
         }
@@ -238,6 +306,7 @@ public final class Journal implements AutoCloseable {
       throw failed("open", fd);
     }
     size = Files.size(path);
+    reservedTo = size;
     compactAt = Math.max(compactBytes, size * COMPACT_GROWTH);
   }
 

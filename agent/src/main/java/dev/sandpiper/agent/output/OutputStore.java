@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,7 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   private final OutputCounters counters = new OutputCounters();
   private final AtomicLong total = new AtomicLong();
   private final AtomicLong numbers = new AtomicLong();
+  private final AtomicBoolean makingRoom = new AtomicBoolean();
   private volatile Consumer<String> evicted = _ -> {};
 
   @GuardedBy("this")
@@ -301,15 +303,33 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   }
 
   void diskFull(OutputLog log) {
+    diskFull("process " + log.processId());
+  }
+
+  private void diskFull(String who) {
     counters.diskFull.increment();
     long now = clock.nanoTime();
     if (diskFullSaid == 0 || now - diskFullSaid > SAY_AGAIN_NANOS) {
       diskFullSaid = now == 0 ? 1 : now;
       LOG.warn(
-          "no space for output in {} (process {}): the oldest output goes, {} times so far",
+          "no space in {} ({}): the oldest output goes, {} times so far",
           directory,
-          log.processId(),
+          who,
           counters.diskFull());
+    }
+  }
+
+  /// Somebody else on this disk needs room: gives one segment, of the oldest finished process first, then of the live one
+  /// that keeps most. Any thread; returns at once.
+  public void makeRoom() {
+    if (!makingRoom.getAndSet(true)) {
+      runInLoop(() -> {
+        makingRoom.set(false);
+        OutputLog largest = largest();
+        if (retention.freeDisk(largest) == Retention.Outcome.DROPPED) {
+          diskFull("the journal");
+        }
+      });
     }
   }
 

@@ -68,6 +68,14 @@ final class Retention {
     return evictFinished() ? Outcome.DROPPED : dropOldest(log, pump);
   }
 
+  /// The same for somebody who is no process. Nobody is held for it.
+  Outcome freeDisk(@Nullable OutputLog largest) {
+    if (evictFinished()) {
+      return Outcome.DROPPED;
+    }
+    return largest == null ? Outcome.NOTHING_LEFT : dropOldest(largest, null);
+  }
+
   /// Takes one segment of a finished process. False when there is none to take.
   private boolean evictFinished() {
     OutputLog oldest = store.oldestFinishedWithBytes();

@@ -332,6 +332,11 @@ public final class Posix {
     return (int) Kernel.syscall(Abi.FALLOCATE, fd, mode, offset, length);
   }
 
+  /// fallocate(2) with `FALLOC_FL_KEEP_SIZE`: the blocks are there, also behind the end of the file, which stays.
+  public static int reserve(int fd, long offset, long length) {
+    return (int) Kernel.syscall(Abi.FALLOCATE, fd, Fcntl.FALLOC_FL_KEEP_SIZE, offset, length);
+  }
+
   /// syncfs(2): everything of the file system that holds the descriptor reaches its disk.
   public static int syncfs(int fd) {
     return (int) Kernel.syscall(Abi.SYNCFS, fd);

@@ -30,7 +30,7 @@ class JournalTest {
     return Journal.open(directory.resolve("journal"), false, notes);
   }
 
-  private static Started started(String id) {
+  static Started started(String id) {
     return new Started(
         id,
         4711,
