@@ -4,7 +4,7 @@ import dev.sandpiper.agent.cli.Program;
 import dev.sandpiper.agent.cli.SandpiperCommand;
 import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Settings;
-import dev.sandpiper.agent.posix.Posix;
+import dev.sandpiper.agent.record.RecordSink;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -26,7 +26,7 @@ public final class Main {
   private static int serve(Settings settings) throws BadSettingException, InterruptedException {
     Agent agent;
     try {
-      agent = Agent.start(settings, direct -> Posix.write(RECORDS_DESCRIPTOR, direct));
+      agent = Agent.start(settings, RecordSink.descriptor(RECORDS_DESCRIPTOR));
     } catch (IOException e) {
       throw new BadSettingException(List.of(String.valueOf(e.getMessage())));
     }

@@ -22,6 +22,7 @@ public final class RestartedAgent implements AutoCloseable {
   private final List<String> flags;
   private final String mark = "/nowhere/" + UUID.randomUUID();
   private @Nullable Process process;
+  private @Nullable Path records;
   private int lives;
 
   /// Not started yet.
@@ -33,6 +34,12 @@ public final class RestartedAgent implements AutoCloseable {
     }
     port = AgentProcess.freePort();
     this.flags = List.of(flags);
+  }
+
+  /// Where its records go in place of a file of its own, in every life from now on.
+  public RestartedAgent recordsTo(Path path) {
+    records = path;
+    return this;
   }
 
   /// Starts and waits until it serves.
@@ -55,7 +62,9 @@ public final class RestartedAgent implements AutoCloseable {
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.directory(directory.toFile());
     builder.environment().merge("PATH", mark, (path, it) -> path + ":" + it);
-    builder.redirectOutput(ProcessBuilder.Redirect.appendTo(file("records")));
+    Path to = records;
+    builder.redirectOutput(
+        ProcessBuilder.Redirect.appendTo(to == null ? file("records") : to.toFile()));
     builder.redirectError(ProcessBuilder.Redirect.appendTo(file("stderr")));
     try {
       process = builder.start();
@@ -165,7 +174,9 @@ public final class RestartedAgent implements AutoCloseable {
   public String said() {
     try {
       return Files.readString(directory.resolve("stderr"), StandardCharsets.ISO_8859_1)
-          + Files.readString(directory.resolve("records"), StandardCharsets.ISO_8859_1);
+          + (records == null
+              ? Files.readString(directory.resolve("records"), StandardCharsets.ISO_8859_1)
+              : "");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -57,8 +57,12 @@ public interface RecordSink {
         return unread == 0 ? size : Integer.MAX_VALUE;
       }
       int pages = size / PAGE - 2 * ((unread + PAGE - 1) / PAGE) - 2;
-      boolean noReader = pages <= 0 && (Posix.poll(fd, Posix.POLLOUT) & Posix.POLLERR) != 0;
-      return noReader ? Integer.MAX_VALUE : Math.max(0, pages) * PAGE;
+      return pages <= 0 && nobodyReads() ? Integer.MAX_VALUE : Math.max(0, pages) * PAGE;
+    }
+
+    private boolean nobodyReads() {
+      int events = Posix.poll(fd, Posix.POLLOUT);
+      return events > 0 && (events & Posix.POLLERR) != 0;
     }
 
     @Override
