@@ -95,7 +95,9 @@ final class EmitterSurvivalIT {
           agent.awaitServing();
           for (int i = random.nextInt(4); i > 0; i--) {
             try (Follower run =
-                agent.processes().start(Command.sh("echo a; echo b; exit 3").tag("quick" + quick++))) {
+                agent
+                    .processes()
+                    .start(Command.sh("echo a; echo b; exit 3").tag("quick" + quick++))) {
               run.pid();
             }
           }
@@ -124,11 +126,15 @@ final class EmitterSurvivalIT {
               .as(tag)
               .containsExactly("a", "b");
         } else {
-          assertThat(records.getLast().number("exit_code")).as("%s: %s", tag, records.getLast()).isIn(7L, -1L);
+          assertThat(records.getLast().number("exit_code"))
+              .as("%s: %s", tag, records.getLast())
+              .isIn(7L, -1L);
           checkNumbers(agent.directory().resolve(tag + ".count"), records);
         }
       }
-      assertThat(collector.broken().size()).as("cut lines: %s", collector.broken()).isLessThanOrEqualTo(KILLS);
+      assertThat(collector.broken().size())
+          .as("cut lines: %s", collector.broken())
+          .isLessThanOrEqualTo(KILLS);
       assertThat(collector.repeats()).isLessThanOrEqualTo(collector.announced());
       Measured.print(
           "%d kills, seed %d: %d records of %d commands, %d came twice, %d lines were cut",
@@ -149,7 +155,9 @@ final class EmitterSurvivalIT {
       String text = line[stream].toString();
       line[stream].setLength(0);
       String[] parts = text.split(" ", -1);
-      assertThat(parts[0]).as(text.length() > 200 ? "a long line" : text).isEqualTo(Long.toString(next[stream]++));
+      assertThat(parts[0])
+          .as(text.length() > 200 ? "a long line" : text)
+          .isEqualTo(Long.toString(next[stream]++));
       if (parts[1].startsWith("y")) {
         assertThat(parts[1]).hasSize(100_000);
       }
@@ -182,20 +190,22 @@ final class EmitterSurvivalIT {
           processes ->
               processes.size() == commands
                   && processes.values().stream().allMatch(EmitterSurvivalIT::ended));
-      collector.byProcess().forEach((id, records) -> {
-        checkOrder(id, records);
-        for (String stream : List.of("stdout", "stderr")) {
-          List<String> messages =
-              records.stream()
-                  .filter(entry -> entry.string("stream").equals(stream))
-                  .map(Entry::message)
-                  .toList();
-          assertThat(messages).hasSize(stream.equals("stdout") ? 300 : 30);
-          for (int i = 0; i < messages.size(); i++) {
-            assertThat(messages.get(i)).isEqualTo(Integer.toString(i + 1));
-          }
-        }
-      });
+      collector
+          .byProcess()
+          .forEach((id, records) -> {
+            checkOrder(id, records);
+            for (String stream : List.of("stdout", "stderr")) {
+              List<String> messages =
+                  records.stream()
+                      .filter(entry -> entry.string("stream").equals(stream))
+                      .map(Entry::message)
+                      .toList();
+              assertThat(messages).hasSize(stream.equals("stdout") ? 300 : 30);
+              for (int i = 0; i < messages.size(); i++) {
+                assertThat(messages.get(i)).isEqualTo(Integer.toString(i + 1));
+              }
+            }
+          });
       assertThat(collector.broken()).as("nothing was half written into a full pipe").isEmpty();
       Measured.print(
           "a collector that was down: %d of %d records came twice",

@@ -86,11 +86,12 @@ class JournalFullDiskTest {
       }
       assertThat(asked.get()).isEqualTo(5_001);
       int last = written;
-      assertThatThrownBy(() -> {
-            for (int i = last; i < last + 100_000; i++) {
-              journal.append(entry(i));
-            }
-          })
+      assertThatThrownBy(
+              () -> {
+                for (int i = last; i < last + 100_000; i++) {
+                  journal.append(entry(i));
+                }
+              })
           .hasMessageContaining("ENOSPC");
       Files.delete(ballast);
       int before = asked.get();
