@@ -143,7 +143,7 @@ final class EmitterSurvivalIT {
   }
 
   private static void checkNumbers(Path counts, List<Entry> records) throws IOException {
-    String[] expected = Files.readString(counts).split(" ");
+    String[] expected = Files.readString(counts).split(" ", -1);
     long[] next = new long[2];
     StringBuilder[] line = {new StringBuilder(), new StringBuilder()};
     for (Entry entry : records.subList(1, records.size() - 1)) {
