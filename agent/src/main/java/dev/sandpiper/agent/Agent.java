@@ -29,7 +29,6 @@ import dev.sandpiper.agent.http.Router;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
-import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
 import dev.sandpiper.agent.logs.AgentLog;
@@ -59,6 +58,7 @@ import dev.sandpiper.agent.rest.HealthRoute;
 import dev.sandpiper.agent.rest.InitRoute;
 import dev.sandpiper.agent.rest.LogsRoutes;
 import dev.sandpiper.agent.rest.MetricsRoute;
+import dev.sandpiper.agent.rest.OpenApiRoute;
 import dev.sandpiper.agent.rest.ProcessRoutes;
 import dev.sandpiper.agent.rest.SandboxFacts;
 import dev.sandpiper.agent.rpc.Dispatch;
@@ -77,6 +77,7 @@ import dev.sandpiper.agent.telemetry.Counters;
 import dev.sandpiper.agent.telemetry.LogQueue;
 import dev.sandpiper.agent.telemetry.Metrics;
 import dev.sandpiper.agent.tree.TreeSettings;
+import dev.sandpiper.agent.upgrade.Handover;
 import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import dev.sandpiper.proto.v1.LogsGrpc;
@@ -94,6 +95,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -111,6 +113,8 @@ final class Agent implements AutoCloseable {
 
   /// What is to be undone, the last thing done first.
   private final Deque<Stop> stops = new ArrayDeque<>();
+
+  private @Nullable Estate estate;
 
   private Agent() {}
 
@@ -134,11 +138,12 @@ final class Agent implements AutoCloseable {
   /// running.
   ///
   /// @param recordSink where records and log lines go
-  static Agent start(Settings settings, RecordSink recordSink)
+  /// @param handedOver from the agent whose place this one takes; null where there was none
+  static Agent start(Settings settings, RecordSink recordSink, @Nullable Handover handedOver)
       throws IOException, BadSettingException {
     Agent agent = new Agent();
     try {
-      agent.build(settings, recordSink);
+      agent.build(settings, recordSink, new Legacy(handedOver));
     } catch (IOException | BadSettingException | RuntimeException | Error e) {
       agent.close();
       throw e;
@@ -146,11 +151,12 @@ final class Agent implements AutoCloseable {
     return agent;
   }
 
-  private void build(Settings settings, RecordSink recordSink)
+  private void build(Settings settings, RecordSink recordSink, Legacy legacy)
       throws IOException, BadSettingException {
     AgentSettings own = AgentSettings.from(settings);
     HttpSettings listen = ListenSettings.from(settings);
     AuthSettings access = AuthSettings.from(settings, listen.addresses());
+    legacy.token().ifPresent(access.token()::set);
     InstantSource clock = InstantSource.system();
     Counters counters = new Counters();
     Metrics metrics = new Metrics(Version::current);
@@ -170,6 +176,7 @@ final class Agent implements AutoCloseable {
     Users users = new Users();
     Accounts accounts =
         new Accounts(users, new SandboxDefaults(AccountSettings.from(settings).defaultUser()));
+    accounts.defaults().update(legacy::defaults);
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
     Router router = new Router();
@@ -215,10 +222,11 @@ final class Agent implements AutoCloseable {
             Optional.of(own.sandboxId()).filter(id -> !id.isEmpty()),
             System.getenv().getOrDefault("E2B_TEMPLATE_ID", ""),
             clock.instant()));
+    OpenApiRoute.register(router, Version::current);
     router.fallback(rpc);
     HttpServer http = new HttpServer(listen, router);
     try {
-      http.bind();
+      http.bind(legacy.listeners());
     } catch (BindException e) {
       throw new IOException("--listen, --port: " + e.getMessage(), e);
     }
@@ -253,8 +261,7 @@ final class Agent implements AutoCloseable {
     List<JournalEntry> earlier =
         Intents.settle(journal.entries(), journal, TreeSettings.from(settings));
     Launcher launcher =
-        PosixLauncher.open(
-            users, state.path(), ids.get(), ProcessManager.earlier(earlier), Inherited.NOTHING);
+        PosixLauncher.open(users, state.path(), ids.get(), ProcessManager.earlier(earlier), legacy);
     stops.push(launcher::close);
     stops.push(
         http::close); // before what its requests use, and again at its own place, which then has no
@@ -313,7 +320,13 @@ final class Agent implements AutoCloseable {
     settings.warnings().forEach(LOG::warn);
     access.warnings().forEach(LOG::warn);
     LOG.info(
-        "sandpiper {} listens at {}: {}", Version.current(), http.addresses(), settings.render());
+        "sandpiper {} listens at {}{}: {}",
+        Version.current(),
+        http.addresses(),
+        legacy.upgrade(clock.instant()).map(text -> ", " + text).orElse(""),
+        settings.render());
+    estate = new Estate(http, state, processes, access.token(), accounts.defaults(), legacy);
+    estate.announce(legacy.failure().orElse(null));
     Thread.ofPlatform()
         .name("warm-up")
         .daemon()
@@ -345,6 +358,27 @@ final class Agent implements AutoCloseable {
   @SuppressWarnings("SystemOut") // standard error is the one place left for it
   private static void lastWords(String words) {
     System.err.println(words);
+  }
+
+  /// Stops for whoever takes this agent's place: everything that {@link #close} does, but commands are left running, and
+  /// what must not be closed is handed over.
+  ///
+  /// @throws IOException saying why nothing can be handed over; then nothing has been stopped
+  synchronized Handover handOver() throws IOException, InterruptedException {
+    Estate whole = estate;
+    if (whole == null || stops.isEmpty()) {
+      throw new IOException("the agent is stopping");
+    }
+    Handover handover = whole.handOver();
+    close();
+    return handover;
+  }
+
+  /// Says in the state directory why this agent was not replaced.
+  synchronized void announceFailure(String why) {
+    if (estate != null) {
+      estate.announce(why);
+    }
   }
 
   /// Stops everything, the last thing started first: commands with their grace, then the connections, then the records.

@@ -63,7 +63,7 @@ final class ArchitectureTest {
               Map.entry("record", Set.of("output", "posix")),
               Map.entry(
                   "rest", // of launch only the values that a start is made of, of record how lines
-                          // end
+                  // end
                   Set.of(
                       "accounts",
                       "auth",
@@ -90,7 +90,8 @@ final class ArchitectureTest {
                       "rpc",
                       "tree")),
               Map.entry("telemetry", Set.of()),
-              Map.entry("tree", Set.of("machine", "posix"))));
+              Map.entry("tree", Set.of("machine", "posix")),
+              Map.entry("upgrade", Set.of("posix"))));
 
   @TestFactory
   Stream<DynamicTest> aPackageUsesOnlyWhatIsBelowIt() {

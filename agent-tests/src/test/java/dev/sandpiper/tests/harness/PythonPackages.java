@@ -9,26 +9,64 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/// The published `e2b` package for Python, pinned with all it needs by `src/test/python/requirements.txt` and installed
-/// once into an environment of its own, `target/python`.
+/// Packages for Python, pinned with all they need by a `requirements.txt` and installed once into an environment of their
+/// own below `target`.
 public final class PythonPackages {
   private static final Path SOURCES = Path.of("src/test/python").toAbsolutePath();
-  private static final Path INSTALLED = Path.of("target/python").toAbsolutePath();
+
+  /// The published `e2b` package.
+  private static final PythonPackages E2B =
+      new PythonPackages(SOURCES, Path.of("target/python").toAbsolutePath());
+
+  /// What tests an API against its description.
+  private static final PythonPackages OPENAPI =
+      new PythonPackages(
+          SOURCES.resolve("openapi"), Path.of("target/python-openapi").toAbsolutePath());
+
   private static final long INSTALL_SECONDS = 600;
 
-  private PythonPackages() {}
+  private final Path sources;
+  private final Path installed;
+
+  private PythonPackages(Path sources, Path installed) {
+    this.sources = sources;
+    this.installed = installed;
+  }
 
   /// Runs one of the programs in `src/test/python`, or another with the same packages.
   public static ProcessBuilder program(String... arguments) {
-    ProcessBuilder builder = new ProcessBuilder(installed().resolve("bin/python").toString());
+    return E2B.run("python", arguments);
+  }
+
+  /// Runs schemathesis with the configuration and the hooks in `src/test/python/openapi`.
+  ///
+  /// @param directory where it keeps what it has found
+  public static ProcessBuilder schemathesis(Path directory) {
+    String configuration = OPENAPI.sources.resolve("schemathesis.toml").toString();
+    ProcessBuilder builder =
+        OPENAPI.run("schemathesis", "--no-color", "--config-file", configuration, "run");
+    builder.directory(directory.toFile());
+    builder.environment().put("PYTHONPATH", OPENAPI.sources.toString());
+    builder.environment().put("SCHEMATHESIS_HOOKS", "hooks");
+    return builder;
+  }
+
+  /// The environment of the published `e2b` package; see [#run].
+  public static Path installed() {
+    return E2B.environment();
+  }
+
+  private ProcessBuilder run(String program, String... arguments) {
+    ProcessBuilder builder =
+        new ProcessBuilder(environment().resolve("bin").resolve(program).toString());
     builder.command().addAll(List.of(arguments));
-    builder.directory(SOURCES.toFile());
+    builder.directory(sources.toFile());
     builder.environment().put("PYTHONDONTWRITEBYTECODE", "1");
     return builder;
   }
 
   /// The environment. Without Python the test that asks is skipped and says so; it fails where `CI=true`.
-  public static synchronized Path installed() {
+  private synchronized Path environment() {
     boolean there =
         Shell.run(
                     "/bin/sh",
@@ -46,22 +84,22 @@ public final class PythonPackages {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return INSTALLED;
+    return installed;
   }
 
-  private static void install() throws IOException {
-    Path stamp = INSTALLED.resolve(".installed-requirements.txt");
-    String wanted = Files.readString(SOURCES.resolve("requirements.txt"));
+  private void install() throws IOException {
+    Path stamp = installed.resolve(".installed-requirements.txt");
+    String wanted = Files.readString(sources.resolve("requirements.txt"));
     if (Files.exists(stamp) && Files.readString(stamp).equals(wanted)) {
       return;
     }
     long started = System.nanoTime();
     ProcessBuilder venv =
-        new ProcessBuilder("python3", "-m", "venv", "--clear", INSTALLED.toString());
+        new ProcessBuilder("python3", "-m", "venv", "--clear", installed.toString());
     Shell.run(venv, INSTALL_SECONDS).requireSuccess();
     ProcessBuilder pip =
         new ProcessBuilder(
-            INSTALLED.resolve("bin/python").toString(),
+            installed.resolve("bin/python").toString(),
             "-m",
             "pip",
             "install",
@@ -70,7 +108,7 @@ public final class PythonPackages {
             "--only-binary=:all:",
             "--require-hashes",
             "--requirement",
-            SOURCES.resolve("requirements.txt").toString());
+            sources.resolve("requirements.txt").toString());
     Shell.run(pip, INSTALL_SECONDS).requireSuccess();
     Files.writeString(stamp, wanted);
     Measured.print("pip install: %.1f s", Measured.seconds(Measured.since(started)));

@@ -89,6 +89,12 @@ public final class AccessToken {
     };
   }
 
+  /// The token itself, for the agent that takes this one's place and for nobody else; null while none is set.
+  public @Nullable String handDown() {
+    byte[] now = token;
+    return now == null || now.length == 0 ? null : new String(now, StandardCharsets.UTF_8);
+  }
+
   /// For signatures.
   byte @Nullable [] bytes() {
     return token;

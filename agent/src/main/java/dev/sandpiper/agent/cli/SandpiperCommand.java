@@ -23,8 +23,13 @@ public final class SandpiperCommand {
   /// Runs one command with this process's own streams and environment, and returns its exit code, which the caller
   /// passes to `System.exit`. What an unexpected failure throws, this throws.
   public static int execute(Program program, String... arguments) throws Exception {
-    return new SandpiperCommand(program, System.getenv(), Console.system())
-        .execute(List.of(arguments));
+    return execute(program, System.getenv(), arguments);
+  }
+
+  /// The same with variables in place of this process's environment.
+  public static int execute(Program program, Map<String, String> environment, String... arguments)
+      throws Exception {
+    return new SandpiperCommand(program, environment, Console.system()).execute(List.of(arguments));
   }
 
   int execute(List<String> arguments) throws Exception {

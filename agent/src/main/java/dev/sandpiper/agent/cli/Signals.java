@@ -5,15 +5,17 @@ import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.function.IntConsumer;
 
-/// The signals that a terminal, a supervisor or a closing session sends to a command in the foreground.
+/// The signals that a terminal, a supervisor or a closing session sends to a command in the foreground, and the one that
+/// has the agent replaced.
 ///
 /// Only `sun.misc.Signal` can tell which signal came, and javac's warning about that class cannot be switched off line
 /// by line; hence the reflection.
-final class Signals {
+public final class Signals {
   static final int HUP = 1;
   static final int INT = 2;
   static final int PIPE = 13;
   static final int TERM = 15;
+  private static final int USR2 = 12;
   private static final int WINCH = 28;
 
   private Signals() {}
@@ -23,6 +25,11 @@ final class Signals {
   static void handle(IntConsumer handler) {
     Map.of("HUP", HUP, "INT", INT, "TERM", TERM)
         .forEach((name, number) -> handle(name, number, handler));
+  }
+
+  /// From now on calls `handler` at each SIGUSR2, on a thread of the JVM's own.
+  public static void handleUpgrade(Runnable handler) {
+    handle("USR2", USR2, _ -> handler.run());
   }
 
   /// From now on calls `handler` whenever the size of the terminal has changed.

@@ -1,6 +1,9 @@
 package dev.sandpiper.agent.cli;
 
+import dev.sandpiper.agent.config.BadSettingException;
 import dev.sandpiper.agent.config.Setting;
+import dev.sandpiper.agent.config.Settings;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -77,6 +80,7 @@ final class Syntax {
       return switch (result.commandSpec().name()) {
         case "serve" -> serve(result);
         case "run" -> run(result);
+        case "upgrade" -> upgrade(result);
         default -> client(result, line);
       };
     } catch (ParameterException e) {
@@ -98,6 +102,7 @@ final class Syntax {
     root.addSubcommand("serve", serveSpec());
     root.addSubcommand("run", runSpec());
     ClientSyntax.all().forEach(spec -> root.addSubcommand(spec.name(), spec));
+    root.addSubcommand("upgrade", UpgradeCommand.spec());
     return root;
   }
 
@@ -195,6 +200,23 @@ final class Syntax {
       flags.put(option.longestName().substring(2), value);
     }
     return new Serve(flags);
+  }
+
+  private Parsed upgrade(ParseResult result) {
+    try {
+      var flags = new HashMap<String, String>();
+      Options.value(result, "--state-dir").ifPresent(path -> flags.put("state-dir", path));
+      var setting =
+          program.settings().stream()
+              .filter(each -> each.name().equals("state-dir"))
+              .findFirst()
+              .orElseThrow();
+      var directory = (Path) Settings.resolve(List.of(setting), flags, environment).get(setting);
+      var limit = Options.time(result, "--timeout").orElse(UpgradeCommand.USUAL_LIMIT);
+      return new Client(new UpgradeCommand(directory, limit));
+    } catch (BadSettingException | IllegalArgumentException e) {
+      return wrong("upgrade", String.valueOf(e.getMessage()));
+    }
   }
 
   private Parsed client(ParseResult result, CommandLine line) {

@@ -14,6 +14,7 @@ import io.netty.channel.DefaultMessageSizeEstimator;
 import io.netty.channel.FileRegion;
 import io.netty.channel.MessageSizeEstimator;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.handler.codec.http.HttpDecoderConfig;
@@ -25,7 +26,9 @@ import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
@@ -56,9 +59,17 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     this.handler = handler;
   }
 
+  /// The same as {@link #bind(List)} with nothing handed down.
+  public void bind() throws IOException {
+    bind(List.of());
+  }
+
   /// Listens at every address, or throws and then listens at none: a `BindException` naming the address that failed, or
   /// another exception naming the file of TLS that cannot be used and its setting.
-  public synchronized void bind() throws IOException {
+  ///
+  /// @param handedDown sockets that listen already, one for each address in order, or fewer; they are this server's from now
+  ///     on
+  public synchronized void bind(List<Integer> handedDown) throws IOException {
     if (transport != null) {
       throw new IllegalStateException("bound already");
     }
@@ -69,7 +80,6 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     ServerBootstrap bootstrap =
         made.keepsLittleUnsent(new ServerBootstrap())
             .group(made.loops())
-            .channel(made.serverChannel())
             .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
@@ -101,12 +111,19 @@ public final class HttpServer implements AutoCloseable, MetricSource {
                     }
                   }
                 });
+    Deque<Integer> listening = new ArrayDeque<>(made.takesDescriptors() ? handedDown : List.of());
     for (InetSocketAddress address : settings.addresses()) {
+      Integer fd = listening.poll();
+      if (fd != null) {
+        listeners.add(listen(bootstrap, fd));
+        continue;
+      }
       InetSocketAddress resolved =
           address.isUnresolved()
               ? new InetSocketAddress(address.getHostString(), address.getPort())
               : address;
-      ChannelFuture bound = bootstrap.bind(resolved).awaitUninterruptibly();
+      ChannelFuture bound =
+          bootstrap.clone().channel(made.serverChannel()).bind(resolved).awaitUninterruptibly();
       if (!bound.isSuccess()) {
         Throwable cause = bound.cause();
         close();
@@ -120,6 +137,33 @@ public final class HttpServer implements AutoCloseable, MetricSource {
       }
       listeners.add(bound.channel());
     }
+  }
+
+  private static Channel listen(ServerBootstrap bootstrap, int fd) throws IOException {
+    ChannelFuture registered =
+        bootstrap
+            .clone()
+            .channelFactory(() -> new EpollServerSocketChannel(fd))
+            .register()
+            .awaitUninterruptibly();
+    if (!registered.isSuccess()) {
+      throw new IOException(
+          "descriptor " + fd + ", which was handed down, is no socket that listens",
+          registered.cause());
+    }
+    return registered.channel();
+  }
+
+  /// The sockets that listen, one for each address in order: this server's own. Connections that nobody has accepted wait in
+  /// duplicates of them, also after {@link #close}. Empty where this server's transport has none to give.
+  public synchronized List<Integer> descriptors() {
+    List<Integer> descriptors = new ArrayList<>();
+    for (Channel listener : listeners) {
+      if (listener instanceof EpollServerSocketChannel channel) {
+        descriptors.add(channel.fd().intValue());
+      }
+    }
+    return descriptors.size() < listeners.size() ? List.of() : descriptors;
   }
 
   /// Where it listens, ports filled in.
@@ -199,7 +243,12 @@ public final class HttpServer implements AutoCloseable, MetricSource {
 
   /// Waits for the grace at most. Any thread but an event loop.
   @Override
-  public synchronized void close() {
+  public void close() {
+    close(settings.shutdownGrace());
+  }
+
+  /// The same with another grace.
+  public synchronized void close(Duration grace) {
     Transport made = transport;
     if (made == null || made.loops().isShuttingDown()) {
       return;
@@ -208,7 +257,6 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     for (Channel channel : connections) {
       channel.eventLoop().execute(() -> shutdown(channel));
     }
-    Duration grace = settings.shutdownGrace();
     if (!connections.newCloseFuture().awaitUninterruptibly(grace.toNanos(), TimeUnit.NANOSECONDS)) {
       for (Channel channel : connections) {
         channel.eventLoop().execute(() -> channel.unsafe().closeForcibly());

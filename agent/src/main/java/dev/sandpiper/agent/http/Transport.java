@@ -44,6 +44,11 @@ record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChan
         : EpollIoHandler.newFactory().newHandler(loop);
   }
 
+  /// Whether a socket that listens already can be made one of this transport's.
+  boolean takesDescriptors() {
+    return serverChannel == EpollServerSocketChannel.class;
+  }
+
   /// Bounds what waits in the kernel to be sent, where the transport can: what the peer has room for does not count.
   ServerBootstrap keepsLittleUnsent(ServerBootstrap bootstrap) {
     return serverChannel == EpollServerSocketChannel.class

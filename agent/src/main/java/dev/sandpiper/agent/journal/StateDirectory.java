@@ -140,16 +140,30 @@ public final class StateDirectory implements AutoCloseable {
       }
       throw new Unusable("%s cannot be locked: %s".formatted(file, Errno.describe(locked)));
     }
-    byte[] pid = (Tasks.getpid() + "\n").getBytes(StandardCharsets.US_ASCII);
-    Posix.ftruncate(fd, 0);
-    Posix.pwrite(fd, ByteBuffer.allocateDirect(pid.length).put(pid).flip(), 0);
+    write(fd, Tasks.getpid() + "\n");
     return fd;
+  }
+
+  private static void write(int fd, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    Posix.ftruncate(fd, 0);
+    Posix.pwrite(fd, ByteBuffer.allocateDirect(bytes.length).put(bytes).flip(), 0);
+  }
+
+  /// Writes into the lock file, below the pid, what others may want to know of the agent that has the directory.
+  ///
+  /// @param lines none with a line break
+  public void announce(String... lines) {
+    if (lockFd >= 0) {
+      write(lockFd, Tasks.getpid() + "\n" + String.join("\n", lines) + "\n");
+    }
   }
 
   private static String holder(int fd) {
     ByteBuffer text = ByteBuffer.allocateDirect(32);
     Posix.pread(fd, text, 0);
-    String pid = StandardCharsets.US_ASCII.decode(text.flip()).toString().strip();
+    String pid =
+        StandardCharsets.US_ASCII.decode(text.flip()).toString().lines().findFirst().orElse("");
     return pid.isEmpty() ? "unknown" : pid;
   }
 

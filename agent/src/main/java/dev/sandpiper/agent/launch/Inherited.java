@@ -1,6 +1,7 @@
 package dev.sandpiper.agent.launch;
 
 import java.util.Map;
+import java.util.OptionalLong;
 
 /// Descriptors that the agent had when it was started, handed down by the one before it.
 @FunctionalInterface
@@ -15,6 +16,12 @@ public interface Inherited {
 
   /// Nothing was handed down.
   Inherited NOTHING = _ -> Map.of();
+
+  /// The soft limit on open files that children get: the one that the first agent was started with, and that agents since have
+  /// raised for themselves. Empty where this agent is the first.
+  default OptionalLong openFiles() {
+    return OptionalLong.empty();
+  }
 
   /// What there is of a process, by the names in {@link Child}; the caller owns it. Close-on-exec and non-blocking.
   Map<String, Integer> of(String processId);

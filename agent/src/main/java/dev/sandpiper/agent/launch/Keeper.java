@@ -165,6 +165,15 @@ public final class Keeper {
   /// @param inherited the two ends by name, {@link Inherited#KEEPER}, where they were handed down
   synchronized void recover(Map<String, Integer> inherited) {
     ProcessIdentity left = read();
+    Integer handedSend = inherited.get(Inherited.SEND);
+    Integer handedReceive = inherited.get(Inherited.RECEIVE);
+    if (handedSend != null && handedReceive != null) {
+      sendFd = handedSend;
+      receiveFd = handedReceive;
+      watch(left);
+      look();
+      return;
+    }
     if (left == null) {
       missed = "there was no keeper";
       return;
@@ -177,8 +186,8 @@ public final class Keeper {
       missed = "the keeper was gone";
       return;
     }
-    int send = end(inherited, Inherited.SEND, pidfd, 0);
-    int receive = end(inherited, Inherited.RECEIVE, pidfd, 1);
+    int send = Tasks.pidfdGetfd(pidfd, 0);
+    int receive = Tasks.pidfdGetfd(pidfd, 1);
     if (send < 0 || receive < 0) {
       foreign = pidfd;
       missed =
@@ -194,9 +203,37 @@ public final class Keeper {
     look();
   }
 
-  private static int end(Map<String, Integer> inherited, String name, int pidfd, int number) {
-    Integer handed = inherited.get(name);
-    return handed != null ? handed : Tasks.pidfdGetfd(pidfd, number);
+  /// The two ends were handed down: the process is wanted for the next crash only, and may be missing.
+  @GuardedBy("this")
+  private void watch(@Nullable ProcessIdentity left) {
+    int pidfd = left == null ? -Errno.ESRCH : Tasks.pidfdOpen(left.pid());
+    if (left == null || pidfd < 0) {
+      return;
+    }
+    if (left.equals(ProcStat.identity(left.pid()))) {
+      exitFd = pidfd;
+      pid = left.pid();
+    } else {
+      Posix.close(pidfd);
+    }
+  }
+
+  /// Duplicates of the two ends by name, close-on-exec; empty where nothing was kept. Through them whoever takes the agent's
+  /// place has everything that is kept. After the last {@link #flush}, before {@link #close}.
+  public synchronized Map<String, Integer> handDown() {
+    if (sendFd < 0) {
+      return Map.of();
+    }
+    int send = Posix.dup(sendFd);
+    int receive = Posix.dup(receiveFd);
+    if (send < 0 || receive < 0) {
+      closeAll(send, receive);
+      LOG.error(
+          "the keeper's sockets cannot be handed down: {}",
+          Errno.describe(Math.min(send, receive)));
+      return Map.of();
+    }
+    return Map.of(Inherited.SEND, send, Inherited.RECEIVE, receive);
   }
 
   @GuardedBy("this")
@@ -377,6 +414,7 @@ public final class Keeper {
   private void startProgram() {
     Map<String, String> environment = new HashMap<>();
     environment.put("SANDPIPER_KEEPER", String.valueOf(file.getParent()));
+    environment.put("SANDPIPER_PROCESS_ID", "keeper"); // it belongs to no command's tree
     String path = System.getenv("PATH");
     if (path != null) {
       environment.put("PATH", path);

@@ -5,6 +5,7 @@ import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.posix.Tasks;
 import dev.sandpiper.agent.posix.Tasks.Limit;
+import java.util.OptionalLong;
 
 /// Gives the agent as many descriptors as it may have, and its children the soft limit that it was started with.
 ///
@@ -33,6 +34,13 @@ final class OpenFileLimit {
   /// Raises the soft limit to the hard one and remembers what it was. The JVM must have left it alone
   /// (`-XX:-MaxFDLimit`), else the old value is not known any more.
   static OpenFileLimit raise() {
+    return raise(OptionalLong.empty());
+  }
+
+  /// The same for an agent that has taken the place of another.
+  ///
+  /// @param first the soft limit that the first of them was started with
+  static OpenFileLimit raise(OptionalLong first) {
     Limit found = Tasks.limit(0, Tasks.RLIMIT_NOFILE);
     if (found == null) {
       return new OpenFileLimit(0, new Limit(0, 0)); // nothing known, nothing changed
@@ -40,7 +48,7 @@ final class OpenFileLimit {
     Limit wanted = new Limit(found.hard(), found.hard());
     boolean changed =
         found.soft() != found.hard() && Tasks.setLimit(0, Tasks.RLIMIT_NOFILE, wanted) == 0;
-    return new OpenFileLimit(found.soft(), changed ? wanted : found);
+    return new OpenFileLimit(first.orElse(found.soft()), changed ? wanted : found);
   }
 
   /// How many descriptors the agent may have; unsigned.

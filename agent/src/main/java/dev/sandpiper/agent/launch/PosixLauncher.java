@@ -99,7 +99,7 @@ public final class PosixLauncher implements Launcher {
         });
     occupyStandardDescriptors();
     Spawn.defaultDisposition(Signals.SIGCHLD);
-    OpenFileLimit openFiles = OpenFileLimit.raise();
+    OpenFileLimit openFiles = OpenFileLimit.raise(inherited.openFiles());
     FifoDirectory directory = FifoDirectory.open(stateDirectory, run, stillNeeded);
     PosixLauncher launcher =
         new PosixLauncher(users, openFiles, directory, stateDirectory, earlier, inherited);

@@ -37,6 +37,10 @@ final class Abi {
   static final int SPLICE = pick(275, 76);
   static final int SENDFILE = pick(40, 71);
   static final int PIPE2 = pick(293, 59);
+  static final int DUP3 = pick(292, 24);
+  static final int EXECVE = pick(59, 221);
+  static final int RT_SIGPROCMASK = pick(14, 135);
+  static final int MEMFD_CREATE = pick(319, 279);
   static final int KILL = pick(62, 129);
   static final int GETPID = pick(39, 172);
   static final int GETTID = pick(186, 178);

@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -69,6 +70,7 @@ public final class ProcessManager {
   private final Object noneLive = new Object();
   private final ProcessCounters counters = new ProcessCounters();
   private volatile boolean stopping;
+  private volatile boolean handedDown;
 
   /// What the manager works with.
   ///
@@ -418,14 +420,34 @@ public final class ProcessManager {
 
   /// Refuses new starts, and leaves or stops every live process, as the setting has it. Blocks; not for event loops.
   public void stop() throws InterruptedException {
+    if (handedDown) {
+      return;
+    }
     stopping = true;
     if (settings.onStop() == OnStop.STOP) {
       endAll();
     }
+    closeKeeper(_ -> {});
+  }
+
+  /// Refuses new starts and leaves every live process to the agent that takes this one's place. Blocks; not for event loops.
+  /// {@link #stop} has nothing left to do then.
+  ///
+  /// @return the keeper's sockets by name, close-on-exec; whoever has them has what the processes need
+  public Map<String, Integer> handDown() throws InterruptedException {
+    stopping = true;
+    handedDown = true;
+    Map<String, Integer> sockets = new HashMap<>();
+    closeKeeper(sockets::putAll);
+    return sockets;
+  }
+
+  private void closeKeeper(Consumer<Map<String, Integer>> sockets) throws InterruptedException {
     boolean survivors = !registry.live().isEmpty();
     CountDownLatch kept = new CountDownLatch(1);
     loop.execute(() -> { // behind what the last starts have handed over
       keeping.flush();
+      sockets.accept(survivors ? launcher.keeper().handDown() : Map.of());
       launcher.keeper().close(survivors);
       kept.countDown();
     });

@@ -20,13 +20,14 @@ import java.util.Optional;
 final class ProcessCalls {
   private static final int MAX_BODY_BYTES = 4 * 1024 * 1024; // what the kernel takes as arguments
   private static final int SIGTERM = 15;
-  private static final int SIGKILL = 9;
   private static final byte[] NOTHING = {};
 
   private final ProcessManager processes;
+  private final TreeKills kills;
 
   ProcessCalls(ProcessManager processes) {
     this.processes = processes;
+    this.kills = new TreeKills(processes);
   }
 
   /// The process that the path names.
@@ -86,8 +87,11 @@ final class ProcessCalls {
 
   private void start(HttpExchange exchange, StartRequest request) {
     Caller caller = exchange.get(Caller.ATTRIBUTE);
+    Optional<String> key =
+        Optional.ofNullable(exchange.requestHeaders().get("idempotency-key"))
+            .filter(text -> !text.isEmpty());
     processes.start(
-        request.spec(Optional.ofNullable(caller).map(Caller::userName)),
+        request.spec(Optional.ofNullable(caller).map(Caller::userName), key),
         false,
         new StartCallback() {
           @Override
@@ -188,12 +192,21 @@ final class ProcessCalls {
         });
   }
 
+  /// SIGKILL to everything that it has started, answered when all of it is known to be gone.
   void kill(HttpExchange exchange) {
     withProcess(
         exchange,
         process -> {
-          process.signal(SIGKILL);
-          process.whenEnded(() -> exchange.execute(() -> done(exchange)));
+          kills.kill(
+              process,
+              problem ->
+                  exchange.execute(() -> {
+                    if (problem == null) {
+                      done(exchange);
+                    } else if (!exchange.isFinished()) {
+                      problem.answer(exchange);
+                    }
+                  }));
         });
   }
 

@@ -49,9 +49,18 @@ record StartRequest(
   }
 
   /// What is asked for. There is no way to write to it here, so its standard input is empty.
-  StartSpec spec(Optional<String> user) {
+  StartSpec spec(Optional<String> user, Optional<String> key) {
     return new StartSpec(
-        command, args, env, cwd, user, Optional.empty(), new Stdio.Pipes(false), Optional.empty());
+        command,
+        args,
+        env,
+        cwd,
+        user,
+        Optional.empty(),
+        new Stdio.Pipes(false),
+        Optional.empty(),
+        key,
+        false);
   }
 
   private static @Nullable Json member(Json.Members all, String name) throws Problem {

@@ -1,0 +1,127 @@
+package dev.sandpiper.agent.cli;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import picocli.CommandLine.Model.CommandSpec;
+
+/// `upgrade`: has a running agent replaced by the image that is on the disk now, and waits until that one serves.
+///
+/// The agent is found by the lock file of its state directory, which says its pid, its version, when it started (milliseconds
+/// since 1970), where it listens, and why it was not replaced, a line each.
+record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientCommand {
+  static final Duration USUAL_LIMIT = Duration.ofSeconds(30);
+  private static final long PAUSE_NANOS = 20_000_000;
+  private static final String MAIN = "dev.sandpiper.agent.Main";
+
+  /// What the lock file says.
+  private record Told(
+      long pid, String version, String startedAt, String addresses, String failure) {}
+
+  static CommandSpec spec() {
+    var spec =
+        Syntax.command(
+            "upgrade", "Have the running agent replaced by the version on the disk, in place.");
+    spec.usageMessage()
+        .customSynopsis("sandpiper upgrade [OPTIONS]")
+        .footer(
+            "",
+            "Commands go on running, and no connection is refused; open ones end, and clients connect anew.",
+            "",
+            "Exit code: 0; 1 when the agent was not replaced and goes on; 125 when there is none.");
+    spec.addOption(
+        Options.text(
+            "--state-dir", "PATH", "The state directory of the agent (SANDPIPER_STATE_DIR)."));
+    spec.addOption(
+        Options.text("--timeout", "TIME", "How long to wait for the new one (default: 30s)."));
+    return spec;
+  }
+
+  @Override
+  public int run(Screen screen) throws IOException {
+    var before = told();
+    var started = System.nanoTime();
+    signal(before.pid);
+    while (System.nanoTime() - started < limit.toNanos()) {
+      LockSupport.parkNanos(PAUSE_NANOS);
+      if (!isAgent(before.pid)) {
+        throw new IOException("the agent (pid " + before.pid + ") has ended");
+      }
+      var now = told();
+      if (!now.failure.isEmpty() && !now.failure.equals(before.failure)) {
+        var reason = now.failure.substring(now.failure.indexOf(' ') + 1); // behind its time
+        screen.complain("not replaced, the agent goes on: " + reason);
+        return ExitCode.FAILED;
+      }
+      if (!now.startedAt.equals(before.startedAt)) {
+        screen.line(
+            "sandpiper %s (pid %d) took the place of %s in %d ms and listens at %s"
+                .formatted(
+                    now.version,
+                    now.pid,
+                    before.version,
+                    Duration.ofNanos(System.nanoTime() - started).toMillis(),
+                    now.addresses));
+        return ExitCode.OK;
+      }
+    }
+    screen.complain("--timeout: nothing was heard of a new agent for " + limit.toSeconds() + " s");
+    return ExitCode.FAILED;
+  }
+
+  private Told told() throws IOException {
+    var file = stateDirectory.resolve("lock");
+    List<String> lines;
+    try {
+      lines = Files.readAllLines(file);
+    } catch (NoSuchFileException missing) {
+      throw new IOException("--state-dir: no agent has used " + stateDirectory, missing);
+    }
+    try {
+      var pid = Long.parseLong(lines.isEmpty() ? "" : lines.getFirst());
+      if (isAgent(pid)) {
+        return new Told(pid, line(lines, 1), line(lines, 2), line(lines, 3), line(lines, 4));
+      }
+    } catch (NumberFormatException _) {
+      // Being written at this moment, or empty: nobody has it.
+    }
+    throw new IOException("--state-dir: no agent runs on " + stateDirectory);
+  }
+
+  private static String line(List<String> lines, int number) {
+    return number < lines.size() ? lines.get(number) : "";
+  }
+
+  /// A pid that is not the agent's any more must not get the signal, which would end most programs. In the middle of a
+  /// replacement it is a shell for some milliseconds, which runs the same script.
+  private static boolean isAgent(long pid) throws IOException {
+    try {
+      var bytes = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
+      var command = new String(bytes, StandardCharsets.UTF_8);
+      return command.contains(MAIN) || command.contains("/bin/sandpiper");
+    } catch (NoSuchFileException gone) {
+      return false;
+    }
+  }
+
+  private static void signal(long pid) throws IOException {
+    var shell =
+        new ProcessBuilder("/bin/sh", "-c", "kill -USR2 \"$0\"", Long.toString(pid))
+            .redirectErrorStream(true)
+            .start();
+    var said = new String(shell.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+    try {
+      if (shell.waitFor() != 0) {
+        throw new IOException("the agent (pid " + pid + ") cannot be signalled: " + said);
+      }
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", interrupted);
+    }
+  }
+}
