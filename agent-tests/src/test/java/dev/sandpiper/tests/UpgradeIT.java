@@ -30,7 +30,9 @@ import org.junit.jupiter.api.Test;
 final class UpgradeIT {
   private static final boolean PROOF = Boolean.getBoolean("sandpiper.proof");
   private static final int ROUNDS = PROOF ? 10 : 2;
-  private static final int LINES = PROOF ? 40_000 : 10_000;
+
+  /// Fewer than records are made of for one command; printed for longer than the upgrades take.
+  private static final int LINES = PROOF ? 9_000 : 3_000;
 
   /// `sandpiper upgrade`: its exit code and what it said.
   private record Upgraded(int exitCode, String said) {}
@@ -103,7 +105,7 @@ final class UpgradeIT {
     try (RestartedAgent agent = new RestartedAgent().start()) {
       int pid;
       String script =
-          "i=0; while [ $i -lt %d ]; do i=$((i+1)); echo line $i; done; echo end; until [ -e stop ]; do sleep 0.05; done; exit 7"
+          "i=0; while [ $i -lt %d ]; do i=$((i+1)); echo line $i; [ $((i %% 100)) = 0 ] && sleep 0.05; done; echo end; until [ -e stop ]; do sleep 0.05; done; exit 7"
               .formatted(LINES);
       try (Follower start =
           agent.processes().start(Command.of("sh", "-c", script).cwd(agent.directory()))) {

@@ -43,7 +43,11 @@ import org.slf4j.LoggerFactory;
 /// lets running requests go on for the grace, then breaks off what is left.
 public final class HttpServer implements AutoCloseable, MetricSource {
   private static final Logger log = LoggerFactory.getLogger("http");
-  private static final int BACKLOG = 1024;
+
+  /// Connections that nobody has accepted yet. While an agent is replaced nobody accepts any, and one too many would have to
+  /// knock again after a second. The kernel takes no more than its `somaxconn`, 4,096 as a rule.
+  private static final int BACKLOG = 4096;
+
   private static final int MAX_PIECE_BYTES = 64 * 1024;
 
   private final HttpSettings settings;
