@@ -55,15 +55,19 @@ record LastLines(LinePosition from, long skip, Map<StreamName, Long> ends) {
     Position.Offsets offsets = log.positionOfLastLines(lines, streams);
     LinePosition position = LinePosition.beginning(streams);
     for (StreamName stream : streams) {
-      long offset =
-          switch (stream) {
-            case STDOUT -> offsets.stdout();
-            case STDERR -> offsets.stderr();
-            case PTY -> offsets.pty();
-          };
-      position.put(stream, offset, 0);
+      // Text without a line end counts where the process ends, however long ago it was printed.
+      long last = offset(log.positionOfLastLines(1, Set.of(stream)), stream);
+      position.put(stream, Math.min(offset(offsets, stream), last), 0);
     }
     return position;
+  }
+
+  private static long offset(Position.Offsets offsets, StreamName stream) {
+    return switch (stream) {
+      case STDOUT -> offsets.stdout();
+      case STDERR -> offsets.stderr();
+      case PTY -> offsets.pty();
+    };
   }
 
   private static final class Count implements LineReader.Sink {

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -28,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class LineReaderTest {
-  private static final Set<StreamName> BOTH = Set.of(StreamName.STDOUT, StreamName.STDERR);
+  private static final Set<StreamName> BOTH = EnumSet.of(StreamName.STDOUT, StreamName.STDERR);
   private static final LineReader.Buffer BUFFER = new LineReader.Buffer();
 
   @TempDir Path directory;
