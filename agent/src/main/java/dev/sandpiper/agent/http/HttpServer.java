@@ -82,7 +82,7 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     Transport made = Transport.create(settings.ioThreads());
     transport = made;
     ServerBootstrap bootstrap =
-        made.keepsLittleUnsent(new ServerBootstrap())
+        made.boundsWhatIsSent(new ServerBootstrap(), settings.idleTimeout())
             .group(made.loops())
             .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .option(ChannelOption.SO_REUSEADDR, true)

@@ -15,6 +15,7 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.SingleThreadEventExecutor;
 import io.netty.util.concurrent.ThreadAwareExecutor;
+import java.time.Duration;
 import org.slf4j.LoggerFactory;
 
 /// Netty's epoll where its library loads, else Java's NIO, which is slower and says so.
@@ -49,10 +50,16 @@ record Transport(EventLoopGroup loops, Class<? extends ServerChannel> serverChan
     return serverChannel == EpollServerSocketChannel.class;
   }
 
-  /// Bounds what waits in the kernel to be sent, where the transport can: what the peer has room for does not count.
-  ServerBootstrap keepsLittleUnsent(ServerBootstrap bootstrap) {
+  /// Bounds what waits in the kernel to be sent, where the transport can: what the peer has room for does not count. What the peer
+  /// does not confirm for so long, as it has vanished without a word, ends the connection; the kernel's own patience is
+  /// about 15 minutes, and {@link IdleWatch} sees only what has not reached the kernel.
+  ServerBootstrap boundsWhatIsSent(ServerBootstrap bootstrap, Duration unconfirmed) {
     return serverChannel == EpollServerSocketChannel.class
-        ? bootstrap.childOption(EpollChannelOption.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        ? bootstrap
+            .childOption(EpollChannelOption.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+            .childOption(
+                EpollChannelOption.TCP_USER_TIMEOUT,
+                (int) Math.min(unconfirmed.toMillis(), Integer.MAX_VALUE))
         : bootstrap;
   }
 }
