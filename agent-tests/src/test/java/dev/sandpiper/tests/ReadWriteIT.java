@@ -30,9 +30,12 @@ import dev.sandpiper.tests.harness.Reader;
 import dev.sandpiper.tests.harness.RpcClient;
 import dev.sandpiper.tests.harness.RpcException;
 import dev.sandpiper.tests.harness.Scrape;
+import dev.sandpiper.tests.harness.Shell;
 import dev.sandpiper.tests.harness.Wire;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -489,6 +492,37 @@ final class ReadWriteIT {
           writes, repeated, kills, offset >> 10, seed);
     } finally {
       agents.forEach(AgentProcess::close);
+    }
+  }
+
+  /// Agent and keeper both gone: only the file's path is left, and the agent says what it cannot know.
+  @Test
+  void whatTheKeeperCannotGiveBackIsInDoubtAndSaidSo(@TempDir Path directory) throws IOException {
+    Path state = directory.resolve("state");
+    Path go = directory.resolve("go");
+    AgentProcess first = AgentProcess.builder().stateDirectory(state).start();
+    try (first) {
+      // It reads nothing until there is somebody who holds its input open again.
+      Command command = Command.sh("until [ -e \"$0\" ]; do sleep 0.05; done; exec cat", go);
+      String id = start(first, command.stdin());
+      write(first.grpcClient(), id, 0, utf8("really before "), false);
+      String keeper = Files.readAllLines(state.resolve("keeper")).get(1);
+      first.killHard();
+      Shell.run("kill", "-9", keeper.substring(0, keeper.indexOf(' '))).requireSuccess();
+      try (AgentProcess second = AgentProcess.builder().stateDirectory(state).start()) {
+        RpcClient client = second.grpcClient();
+        Reader reader = Reader.live(client, id);
+        assertThat(reader.start().getProcess().getFactsMap())
+            .containsEntry("input_in_doubt", "0 to 14");
+        RpcException doubt =
+            catchThrowableOfType(
+                RpcException.class, () -> write(client, id, 7, utf8("before "), false));
+        assertThat(doubt.code()).isEqualTo("failed_precondition");
+        assertThat(doubt.detail()).contains("0 to 14", "write at offset 14");
+        Files.createFile(go);
+        assertThat(write(client, id, 14, utf8("after"), true).getAcceptedOffset()).isEqualTo(19);
+        assertThat(reader.all().text(STDOUT)).isEqualTo("really before after");
+      }
     }
   }
 
