@@ -1,6 +1,7 @@
 package dev.sandpiper.agent;
 
 import dev.sandpiper.agent.journal.JournalEntry.EmitterPosition;
+import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.process.ManagedProcess;
 import dev.sandpiper.agent.process.ProcessEnd;
 import dev.sandpiper.agent.process.ProcessListener;
@@ -57,10 +58,19 @@ final class RecordingListener implements ProcessListener {
             end.exitCode(),
             end.exited(),
             end.status(),
-            end.success() ? null : end.status(),
+            error(process, end),
             end.stdoutBytes(),
             end.stderrBytes(),
             end.ptyBytes(),
             end.at()));
+  }
+
+  /// What went wrong in its life, and what of it was lost when the agent was killed.
+  private static @Nullable String error(ManagedProcess process, ProcessEnd end) {
+    String lost = process.facts().get(Child.LOST);
+    if (lost == null) {
+      return end.success() ? null : end.status();
+    }
+    return (end.success() ? "" : end.status() + "; ") + "lost: " + lost;
   }
 }

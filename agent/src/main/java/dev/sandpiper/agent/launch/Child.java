@@ -75,7 +75,7 @@ public interface Child {
   /// {@link Keeper#flush}. On the pipe loop, once, and before {@link #output}'s descriptors can have been closed.
   void keep();
 
-  /// The same for one more descriptor, which stays the caller's too.
+  /// The same for one more descriptor, which stays the caller's too; sent when this returns.
   void keep(String name, int fd);
 
   /// A descriptor of that name that an earlier agent has had kept, to be closed by the caller; -1 when there is none.

@@ -104,6 +104,7 @@ final class ChildDescriptors {
     synchronized (this) {
       add(Box.of(processId, Map.of(), Map.of(name, fd), error), error[0]);
     }
+    keeper.flush(); // rare, and what follows may be acknowledged at once
   }
 
   @GuardedBy("this")

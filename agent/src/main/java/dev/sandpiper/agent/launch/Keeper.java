@@ -277,6 +277,11 @@ public final class Keeper {
     });
   }
 
+  /// Whether there is anything of a process that has not been claimed.
+  public synchronized boolean holds(String processId) {
+    return found.containsKey(processId);
+  }
+
   /// What there is of one process; once.
   synchronized Found claim(String processId) {
     Found claimed = found.remove(processId);
@@ -481,7 +486,8 @@ public final class Keeper {
     pid = 0;
   }
 
-  synchronized boolean holdsAnything() {
+  /// Whether anything would be closed if the keeper ended now.
+  public synchronized boolean holdsAnything() {
     return !boxes.isEmpty() || foreign >= 0;
   }
 

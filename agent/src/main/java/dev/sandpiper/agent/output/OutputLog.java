@@ -2,6 +2,7 @@ package dev.sandpiper.agent.output;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -513,9 +514,17 @@ public final class OutputLog {
   }
 
   /// Whoever printed to `names` still does, or left something in a pipe.
-  void goOn(@Nullable Index found, Set<StreamName> names) {
+  ///
+  /// @param ends of the streams when the process ended; null when it has not
+  void goOn(@Nullable Index found, Set<StreamName> names, @Nullable Map<StreamName, Long> ends) {
     synchronized (this) {
       index.restore(found);
+      if (ends != null) {
+        long[] marked = new long[StreamName.COUNT];
+        streams.forEach(stream ->
+            marked[stream.name.number] = Math.min(stream.end, ends.getOrDefault(stream.name, 0L)));
+        mark = marked;
+      }
       for (StreamName name : names) {
         stream(name).open = true;
       }

@@ -149,11 +149,28 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   ///
   /// @param streams what it may still print to
   public OutputLog adopt(String processId, Set<StreamName> streams) {
+    return goOn(processId, streams, null, new byte[0]);
+  }
+
+  /// The same for a process that has ended, and left somebody behind who still has its streams.
+  ///
+  /// @param ends bytes printed per stream at its end, which is marked there
+  /// @param smallIndex what [OutputLog#smallIndex] said then, or empty
+  public OutputLog adoptEnded(
+      String processId, Set<StreamName> streams, Map<StreamName, Long> ends, byte[] smallIndex) {
+    return goOn(processId, streams, ends, smallIndex);
+  }
+
+  private OutputLog goOn(
+      String processId,
+      Set<StreamName> streams,
+      @Nullable Map<StreamName, Long> ends,
+      byte[] smallIndex) {
     OutputLog log;
     synchronized (this) {
       Remains known = remains.remove(FileName.checkProcessId(processId));
       Remains left = known == null ? new Remains(processId, directory) : known;
-      log = left.goOn(this, streams);
+      log = left.goOn(this, streams, ends, smallIndex);
       if (logs.putIfAbsent(processId, log) != null) {
         throw new IllegalStateException("there is an output log of process " + processId);
       }

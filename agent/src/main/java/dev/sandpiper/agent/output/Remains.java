@@ -97,9 +97,15 @@ final class Remains {
   }
 
   /// Makes a log of it that goes on: new segments begin where the files end.
-  OutputLog goOn(OutputStore store, Set<StreamName> streams) {
-    OutputLog log = restore(store, streams, Map.of());
-    log.goOn(index(log, log.streams(), new byte[0]), streams);
+  ///
+  /// @param ends of the streams when the process ended; null when it has not
+  OutputLog goOn(
+      OutputStore store,
+      Set<StreamName> streams,
+      @Nullable Map<StreamName, Long> ends,
+      byte[] smallIndex) {
+    OutputLog log = restore(store, streams, ends == null ? Map.of() : ends);
+    log.goOn(index(log, log.streams(), smallIndex), streams, ends);
     return log;
   }
 

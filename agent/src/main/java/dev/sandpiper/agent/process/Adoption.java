@@ -8,12 +8,10 @@ import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.ProcessIdentity;
 import dev.sandpiper.agent.output.OutputLog;
 import dev.sandpiper.agent.output.OutputStore;
-import dev.sandpiper.agent.output.StreamName;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -55,7 +53,7 @@ final class Adoption {
     return new ProcessIdentity(started.pid(), started.startTicks(), started.bootId());
   }
 
-  private static EarlierChild earlier(Started started) {
+  static EarlierChild earlier(Started started) {
     return new EarlierChild(started.processId(), identity(started), started.pty(), started.facts());
   }
 
@@ -67,8 +65,7 @@ final class Adoption {
       return;
     }
     Child child = launcher.adopt(earlier(started));
-    Set<StreamName> streams = started.pty() ? ProcessManager.TERMINAL : ProcessManager.PIPES;
-    OutputLog log = store.adopt(started.processId(), streams);
+    OutputLog log = store.adopt(started.processId(), ProcessManager.streamsOf(started));
     Map<String, String> facts = child.facts();
     String lost = facts.get(Child.LOST);
     if (lost != null) {

@@ -6,6 +6,7 @@ import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.ChildOutput;
 import dev.sandpiper.agent.launch.EarlierChild;
+import dev.sandpiper.agent.launch.Keeper;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.output.OutputLog;
@@ -47,8 +48,8 @@ import org.slf4j.LoggerFactory;
 /// finds it behind the last byte; in this order.
 public final class ProcessManager {
   private static final Logger LOG = LoggerFactory.getLogger("process");
-  static final Set<StreamName> PIPES = Set.of(StreamName.STDOUT, StreamName.STDERR);
-  static final Set<StreamName> TERMINAL = Set.of(StreamName.PTY);
+  private static final Set<StreamName> PIPES = Set.of(StreamName.STDOUT, StreamName.STDERR);
+  private static final Set<StreamName> TERMINAL = Set.of(StreamName.PTY);
   private static final int SIGTERM = 15;
   private static final int SIGKILL = 9;
 
@@ -187,10 +188,15 @@ public final class ProcessManager {
 
   /// Its output goes into its log from now on, and its exit is waited for.
   private void begin(ManagedProcess process, Child child) {
-    OutputLog log = process.log();
-    ChildOutput output = child.output();
     loop.execute(() -> keeping.keep(child)); // before anything below can close what is to be kept
-    switch (output) {
+    attach(process.log(), child);
+    ProcessLife life =
+        new ProcessLife(process, child, loop, clock, settings.drainLimit(), this::ended);
+    loop.execute(life::begin);
+  }
+
+  private static void attach(OutputLog log, Child child) {
+    switch (child.output()) {
       case ChildOutput.Pipes(int stdout, int stderr) -> {
         log.attach(
             StreamName.STDOUT,
@@ -205,9 +211,6 @@ public final class ProcessManager {
               new OutputSource.Terminal(
                   master, fifoRead, fifoWrite, () -> child.outputDrained(Child.FIFO_PTY)));
     }
-    ProcessLife life =
-        new ProcessLife(process, child, loop, clock, settings.drainLimit(), this::ended);
-    loop.execute(life::begin);
   }
 
   /// The one place where a process ends. On the pipe loop.
@@ -278,13 +281,18 @@ public final class ProcessManager {
 
   private void recover(Recovery.Finished finished) {
     JournalEntry.Ended ended = finished.ended();
-    OutputLog log =
-        store.recover(
-            ended.processId(), JournalEntries.streamBytes(ended), ended.index().toArray());
     JournalEntry.Started started = finished.started();
+    Map<StreamName, Long> bytes = JournalEntries.streamBytes(ended);
+    byte[] index = ended.index().toArray();
     if (started == null) {
+      store.recover(ended.processId(), bytes, index);
       return;
     }
+    boolean leftSomebody = launcher.keeper().holds(ended.processId());
+    OutputLog log =
+        leftSomebody
+            ? store.adoptEnded(ended.processId(), streamsOf(started), bytes, index)
+            : store.recover(ended.processId(), bytes, index);
     ProcessEnd end = JournalEntries.end(ended);
     ManagedProcess process =
         new ManagedProcess(JournalEntries.description(started), started.facts(), log, end);
@@ -296,6 +304,24 @@ public final class ProcessManager {
     for (ProcessListener listener : listeners) {
       listener.onRecovered(process, finished.position());
     }
+    if (leftSomebody) {
+      goOnReading(launcher.adopt(Adoption.earlier(started)), log);
+    }
+  }
+
+  /// A background child of a finished process may still print.
+  private void goOnReading(Child child, OutputLog log) {
+    child.closeInput();
+    attach(log, child);
+    loop.execute(() ->
+        log.onDrained(() -> {
+          log.finish();
+          child.close();
+        }));
+  }
+
+  static Set<StreamName> streamsOf(JournalEntry.Started started) {
+    return started.pty() ? TERMINAL : PIPES;
   }
 
   /// For {@link Adoption}: a process of an earlier agent is this one's from now on, as if it had been started here.
@@ -443,12 +469,17 @@ public final class ProcessManager {
   }
 
   private void closeKeeper(Consumer<Map<String, Integer>> sockets) throws InterruptedException {
-    boolean survivors = !registry.live().isEmpty();
     CountDownLatch kept = new CountDownLatch(1);
     loop.execute(() -> { // behind what the last starts have handed over
       keeping.flush();
-      sockets.accept(survivors ? launcher.keeper().handDown() : Map.of());
-      launcher.keeper().close(survivors);
+      Keeper keeper = launcher.keeper();
+      // Left running are also background children of what has ended.
+      boolean survivors =
+          handedDown || settings.onStop() == OnStop.LEAVE
+              ? keeper.holdsAnything()
+              : !registry.live().isEmpty();
+      sockets.accept(survivors ? keeper.handDown() : Map.of());
+      keeper.close(survivors);
       kept.countDown();
     });
     if (!kept.await(1, TimeUnit.SECONDS)) {

@@ -4,7 +4,9 @@ import dev.sandpiper.agent.accounts.Accounts;
 import dev.sandpiper.agent.accounts.SandboxDefaults;
 import dev.sandpiper.agent.accounts.Users;
 import dev.sandpiper.agent.journal.Journal;
+import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
+import dev.sandpiper.agent.launch.Inherited;
 import dev.sandpiper.agent.launch.Launcher;
 import dev.sandpiper.agent.launch.PosixLauncher;
 import dev.sandpiper.agent.launch.PtySize;
@@ -32,10 +34,13 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// A process manager over real pipes, files and processes.
 final class ProcessFixture {
   static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private static final AtomicLong RUNS = new AtomicLong();
 
   final ProcessManager processes;
   private final StateDirectory state;
@@ -57,7 +62,15 @@ final class ProcessFixture {
     loop = new EpollPipeLoop();
     store = OutputStore.open(state.output(), output, loop);
     Users users = new Users();
-    launcher = PosixLauncher.open(users, state.path(), "test", _ -> false);
+    List<JournalEntry> earlier =
+        Intents.settle(journal.entries(), journal, new TreeSettings(false));
+    launcher =
+        PosixLauncher.open(
+            users,
+            state.path(),
+            "test" + RUNS.incrementAndGet(),
+            ProcessManager.earlier(earlier),
+            Inherited.NOTHING);
     processes =
         new ProcessManager(
             settings,
@@ -73,7 +86,7 @@ final class ProcessFixture {
             Map.of("PATH", "/usr/bin:/bin"),
             Map.of(),
             List.of(listeners));
-    processes.recover(Intents.settle(journal.entries(), journal, new TreeSettings(false)));
+    processes.recover(earlier);
   }
 
   static ProcessSettings settings() {
@@ -85,6 +98,22 @@ final class ProcessFixture {
         Duration.ofSeconds(10),
         Duration.ofSeconds(1),
         OnStop.STOP);
+  }
+
+  /// With commands left running by a clean stop.
+  static ProcessSettings leaving() {
+    return new ProcessSettings(
+        Duration.ofSeconds(2),
+        Duration.ofSeconds(30),
+        100,
+        1 << 20,
+        Duration.ofSeconds(10),
+        Duration.ofSeconds(1),
+        OnStop.LEAVE);
+  }
+
+  Journal journal() {
+    return journal;
   }
 
   ManagedProcess shell(String script) throws Exception {
