@@ -4,6 +4,7 @@ import static java.util.stream.Collectors.groupingBy;
 import static java.util.stream.Collectors.summingLong;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.protobuf.ByteString;
 import dev.sandpiper.proto.process.ProcessInfo;
@@ -25,6 +26,7 @@ import dev.sandpiper.tests.harness.ProcFs;
 import dev.sandpiper.tests.harness.Processes;
 import dev.sandpiper.tests.harness.RestartedAgent;
 import dev.sandpiper.tests.harness.RpcException;
+import dev.sandpiper.tests.harness.Shell;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -456,6 +458,39 @@ final class SurvivalIT {
         assertThat(out.end().status()).isEqualTo("signal: killed");
       }
       assertThat(agent.said()).contains("the keeper was gone");
+    }
+  }
+
+  @Test
+  void withoutTheRightToFetchDescriptorsPipesGoOnAndATerminalIsSaidToBeLost() {
+    assumeTrue(
+        Shell.run("id", "-u").stdout().strip().equals("0"), "only root can have fewer rights");
+    try (RestartedAgent agent = new RestartedAgent().start()) {
+      int cat;
+      try (Follower start = agent.processes().start(Command.of("cat").stdin())) {
+        cat = start.pid();
+      }
+      int shell;
+      try (Follower start = agent.processes().start(Command.of("/bin/sh").pty(80, 24))) {
+        shell = start.pid();
+      }
+      await().until(() -> agent.keeperPid() != 0);
+      long keeper = agent.keeperPid();
+      agent.kill();
+      agent.via("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace").start();
+      try (Follower out = agent.processes().connect(cat)) {
+        assertThat(out.pid()).isEqualTo(cat);
+        agent.processes().sendStdin(cat, "by path\n");
+        out.await("stdout", "by path\n");
+        agent.processes().closeStdin(cat);
+        assertThat(out.end().exited()).isTrue();
+      }
+      try (Follower out = agent.processes().connect(shell)) {
+        assertThat(out.end().status()).isEqualTo("signal: hangup");
+      }
+      assertThat(agent.said()).contains("lost: its terminal: what the keeper");
+      await("the earlier keeper").until(() -> !ProcFs.runs(keeper));
+      assertThat(ProcFs.runs(agent.keeperPid())).isTrue();
     }
   }
 }

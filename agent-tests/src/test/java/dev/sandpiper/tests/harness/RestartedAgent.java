@@ -21,6 +21,7 @@ public final class RestartedAgent implements AutoCloseable {
   private final int port;
   private final List<String> flags;
   private final String mark = "/nowhere/" + UUID.randomUUID();
+  private List<String> prefix = List.of();
   private @Nullable Process process;
   private @Nullable Path records;
   private int lives;
@@ -49,12 +50,18 @@ public final class RestartedAgent implements AutoCloseable {
     return this;
   }
 
+  /// From now on this program, which replaces itself with the agent, comes first: `setpriv`, for example.
+  public RestartedAgent via(String... command) {
+    prefix = List.of(command);
+    return this;
+  }
+
   /// Starts and does not wait.
   public void launch() {
     if (process != null && process.isAlive()) {
       throw new IllegalStateException("it runs");
     }
-    List<String> command = new ArrayList<>();
+    List<String> command = new ArrayList<>(prefix);
     command.addAll(List.of(AgentProcess.executable().toString(), "serve"));
     command.addAll(List.of("--port", Integer.toString(port), "--listen", "127.0.0.1"));
     command.addAll(List.of("--state-dir", stateDirectory().toString()));

@@ -28,8 +28,7 @@ public final class StateDirectory implements AutoCloseable {
   private static final int VERSION = 1;
   private static final int PRIVATE = 0700;
   private static final List<String> CONTENT =
-      List.of(
-          "version", "journal", "output", "records", "records-batch", "agent-log", "keeper");
+      List.of("version", "journal", "output", "records", "records-batch", "agent-log", "keeper");
 
   private final Path path;
   private final boolean temporary;
