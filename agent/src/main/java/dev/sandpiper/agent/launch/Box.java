@@ -5,7 +5,6 @@ import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.posix.Sockets;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -38,17 +37,18 @@ final class Box {
 
   /// A box with these descriptors, which stay the caller's too. Null with `error[0]` set to `-errno` where the kernel refuses.
   ///
-  /// @param input by name, what {@link #releaseInput} lets go; may be empty
+  /// @param stdin what {@link #releaseInput} lets go; -1 for none
+  /// @param names of `descriptors`, with a space between them
   static @Nullable Box of(
-      String processId, Map<String, Integer> input, Map<String, Integer> others, int[] error) {
+      String processId, int stdin, String names, int[] descriptors, int[] error) {
     int[] pair = new int[2];
     error[0] = Sockets.pair(pair);
     if (error[0] < 0) {
       return null;
     }
-    int sent = input.isEmpty() ? 1 : send(pair[0], processId, input);
-    if (sent > 0 && !others.isEmpty()) {
-      sent = send(pair[0], processId, others);
+    int sent = stdin < 0 ? 1 : send(pair[0], processId, Child.STDIN, new int[] {stdin});
+    if (sent > 0) {
+      sent = send(pair[0], processId, names, descriptors);
     }
     Posix.close(pair[0]); // what is in the queue stays in it
     if (sent < 0) {
@@ -56,17 +56,11 @@ final class Box {
       Posix.close(pair[1]);
       return null;
     }
-    return new Box(pair[1], !input.isEmpty());
+    return new Box(pair[1], stdin >= 0);
   }
 
-  private static int send(int fd, String processId, Map<String, Integer> descriptors) {
-    int[] fds = new int[descriptors.size()];
-    int count = 0;
-    for (int descriptor : descriptors.values()) {
-      fds[count++] = descriptor;
-    }
-    String text = processId + SEPARATOR + String.join(" ", descriptors.keySet());
-    return Sockets.send(fd, text, fds, count);
+  private static int send(int fd, String processId, String names, int[] descriptors) {
+    return Sockets.send(fd, processId + SEPARATOR + names, descriptors, descriptors.length);
   }
 
   /// A box that an earlier agent made, and what is in it; the box has the descriptor from now on. Null when it is empty or not
@@ -132,17 +126,5 @@ final class Box {
       case Errno.EAGAIN -> "its queue is full (EAGAIN)";
       default -> Errno.describe(error);
     };
-  }
-
-  /// In the order in which they are sent.
-  static Map<String, Integer> named(Object... namesAndDescriptors) {
-    Map<String, Integer> named = new LinkedHashMap<>();
-    for (int i = 0; i < namesAndDescriptors.length; i += 2) {
-      int fd = (Integer) namesAndDescriptors[i + 1];
-      if (fd >= 0) {
-        named.put((String) namesAndDescriptors[i], fd);
-      }
-    }
-    return named;
   }
 }

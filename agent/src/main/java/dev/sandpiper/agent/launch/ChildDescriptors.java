@@ -7,11 +7,11 @@ import dev.sandpiper.agent.posix.Terminals;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// The agent's ends of one process's streams, whoever started it: input, output until it is taken, FIFOs, and what the keeper
@@ -20,11 +20,17 @@ final class ChildDescriptors {
   /// Behind the path of a stdin FIFO that has got its end of input, so that a later agent does not open it again.
   static final String ENDED = ".ended";
 
+  // Names of descriptors that are sent together.
+  private static final String PIPES = Child.STDOUT + " " + Child.STDERR;
+  private static final String PIPES_AND_EXIT = PIPES + " " + Child.EXIT;
+  private static final String TERMINAL = Child.MASTER + " " + Child.CARRIER;
+  private static final String TERMINAL_AND_EXIT = TERMINAL + " " + Child.EXIT;
+
   private final String processId;
   private final boolean terminal;
   private final FifoPool fifos;
   private final Keeper keeper;
-  private final Map<String, String> facts;
+  private volatile Map<String, String> facts;
   private final ChildOutput ends;
   private final Set<String> retired = Collections.synchronizedSet(new HashSet<>(4));
 
@@ -56,7 +62,7 @@ final class ChildDescriptors {
     this.ends = output;
     this.inputFd = inputFd;
     this.terminal = output instanceof ChildOutput.Terminal;
-    this.facts = new ConcurrentHashMap<>(facts);
+    this.facts = Map.copyOf(facts);
     this.fifos = fifos;
     this.keeper = keeper;
   }
@@ -73,11 +79,14 @@ final class ChildDescriptors {
   }
 
   Map<String, String> facts() {
-    return Map.copyOf(facts);
+    return facts;
   }
 
-  void fact(String key, String value) {
-    facts.put(key, value);
+  /// Rare: most processes never get another one.
+  private synchronized void fact(String key, String value) {
+    Map<String, String> more = new HashMap<>(facts);
+    more.put(key, value);
+    facts = Map.copyOf(more);
   }
 
   // --- The keeper. ---
@@ -85,24 +94,34 @@ final class ChildDescriptors {
   /// Hands everything to the keeper, before any of it has been closed by whoever took the output.
   void keep(int exitFd) {
     int[] error = new int[1];
+    boolean watched = exitFd >= 0;
     synchronized (this) {
-      Map<String, Integer> outputs =
+      int stdin = terminal || inputClosed ? -1 : inputFd;
+      Box box =
           switch (ends) {
             case ChildOutput.Pipes(int stdout, int stderr) ->
-                Box.named(Child.STDOUT, stdout, Child.STDERR, stderr, Child.EXIT, exitFd);
+                Box.of(
+                    processId,
+                    stdin,
+                    watched ? PIPES_AND_EXIT : PIPES,
+                    watched ? new int[] {stdout, stderr, exitFd} : new int[] {stdout, stderr},
+                    error);
             case ChildOutput.Terminal(int master, int read, int _) ->
-                Box.named(Child.MASTER, master, Child.CARRIER, read, Child.EXIT, exitFd);
+                Box.of(
+                    processId,
+                    stdin,
+                    watched ? TERMINAL_AND_EXIT : TERMINAL,
+                    watched ? new int[] {master, read, exitFd} : new int[] {master, read},
+                    error);
           };
-      Map<String, Integer> input =
-          terminal || inputClosed ? Map.of() : Box.named(Child.STDIN, inputFd);
-      add(Box.of(processId, input, outputs, error), error[0]);
+      add(box, error[0]);
     }
   }
 
   void keep(String name, int fd) {
     int[] error = new int[1];
     synchronized (this) {
-      add(Box.of(processId, Map.of(), Map.of(name, fd), error), error[0]);
+      add(Box.of(processId, -1, name, new int[] {fd}, error), error[0]);
     }
     keeper.flush(); // rare, and what follows may be acknowledged at once
   }

@@ -475,7 +475,7 @@ public final class ProcessManager {
       Keeper keeper = launcher.keeper();
       // Left running are also background children of what has ended.
       boolean survivors =
-          handedDown || settings.onStop() == OnStop.LEAVE
+          (handedDown || settings.onStop() == OnStop.LEAVE)
               ? keeper.holdsAnything()
               : !registry.live().isEmpty();
       sockets.accept(survivors ? keeper.handDown() : Map.of());

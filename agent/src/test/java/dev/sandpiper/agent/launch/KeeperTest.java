@@ -43,7 +43,7 @@ class KeeperTest {
   private int keepPipe(String processId, List<Box> boxes) {
     int[] pipe = new int[2];
     Posix.pipe2(pipe, Fcntl.O_CLOEXEC | Fcntl.O_NONBLOCK);
-    Box box = Box.of(processId, Map.of(), Map.of(Child.STDOUT, pipe[0]), new int[1]);
+    Box box = Box.of(processId, -1, Child.STDOUT, new int[] {pipe[0]}, new int[1]);
     Posix.close(pipe[0]);
     boxes.add(Objects.requireNonNull(box));
     keeper.add(
@@ -188,7 +188,7 @@ class KeeperTest {
     Keeper none = new Keeper(state, new NoProgram());
     int[] pipe = new int[2];
     Posix.pipe2(pipe, Fcntl.O_CLOEXEC);
-    Box box = Box.of("p1", Map.of(), Map.of(Child.STDOUT, pipe[0]), new int[1]);
+    Box box = Box.of("p1", -1, Child.STDOUT, new int[] {pipe[0]}, new int[1]);
     String[] told = new String[1];
     none.add(Objects.requireNonNull(box), why -> told[0] = why);
     none.flush();
