@@ -127,6 +127,45 @@ final class ClientCommandsIT {
     assertThat(nobody.exitCode()).isEqualTo(125);
   }
 
+  @Test
+  void theWholeSandboxIsShownAlsoWhenTheAgentIsGone() {
+    try (RestartedAgent agent = new RestartedAgent().start()) {
+      Shell.run(
+              builder(
+                  agent.port(),
+                  "run",
+                  "--detach",
+                  "--tag",
+                  tag,
+                  "--",
+                  "sh",
+                  "-c",
+                  "echo a; echo b >&2; sleep 600"),
+              LIMIT_SECONDS)
+          .requireSuccess();
+      Shell.run(builder(agent.port(), "run", "--", "echo", "other"), LIMIT_SECONDS)
+          .requireSuccess();
+      String asked = Shell.run(builder(agent.port(), "logs", "--format", "json"), 60).stdout();
+      assertThat(asked)
+          .contains("\"message\":\"a\"")
+          .contains("\"message\":\"other\"")
+          .contains("\"event_type\":\"process_start\"");
+      agent.kill();
+
+      String state = agent.stateDirectory().toString();
+      Shell.Result left = Shell.run(builder(1, "logs", "--state-dir", state, tag), LIMIT_SECONDS);
+      assertThat(left.stdout().lines()).contains("a", "b");
+      assertThat(left.stdout()).doesNotContain("other");
+      Shell.Result all =
+          Shell.run(builder(1, "logs", "--state-dir", state, "--format", "json"), LIMIT_SECONDS);
+      assertThat(all.stdout()).contains("\"message\":\"a\"").contains("\"message\":\"other\"");
+      Shell.Result nothing =
+          Shell.run(builder(1, "logs", "--state-dir", directory.toString()), LIMIT_SECONDS);
+      assertThat(nothing.exitCode()).isEqualTo(1);
+      assertThat(nothing.stderr()).contains(directory.toString());
+    }
+  }
+
   /// The reader is told nothing of it, and misses nothing.
   @Test
   void aFollowerGoesOnWhenTheAgentIsKilledAndStartedAgain() throws Exception {

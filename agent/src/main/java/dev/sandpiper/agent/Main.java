@@ -23,7 +23,8 @@ public final class Main {
             new Program(
                 Version.current(),
                 Agent.settings(),
-                settings -> new Daemon(settings, handover).run()),
+                settings -> new Daemon(settings, handover).run(),
+                new LeftLogs()),
             withSecrets(environment, handover),
             arguments));
   }

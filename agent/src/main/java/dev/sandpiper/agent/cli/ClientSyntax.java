@@ -11,6 +11,7 @@ import dev.sandpiper.proto.v1.Level;
 import dev.sandpiper.proto.v1.LogQuery;
 import dev.sandpiper.proto.v1.Scope;
 import dev.sandpiper.proto.v1.Stream;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
@@ -28,9 +29,11 @@ final class ClientSyntax {
   private static final int TERM = 15;
 
   private final Options options;
+  private final Program.LeftLogs leftLogs;
 
-  ClientSyntax(Options options) {
+  ClientSyntax(Options options, Program.LeftLogs leftLogs) {
     this.options = options;
+    this.leftLogs = leftLogs;
   }
 
   /// In the order of the help text.
@@ -109,7 +112,10 @@ final class ClientSyntax {
             "FORMAT",
             "pretty, raw or json, one object per line (default: pretty on a terminal, else raw)."));
     spec.addOption(
-        text("--state-dir", "PATH", "Read the state directory of an agent that is gone."));
+        text(
+            "--state-dir",
+            "PATH",
+            "Read the state directory of an agent that is gone, line by line."));
     spec.addPositional(name("0..1", "The process; without, the whole sandbox."));
     spec.usageMessage()
         .footer(
@@ -144,7 +150,13 @@ final class ClientSyntax {
           "--follow and --state-dir exclude each other: an agent that is gone prints nothing more");
     }
     return new LogsCommand(
-        options.agent(result), state, name, query.build(), format, timestamps, raw);
+        options.agent(result),
+        state.map(path -> new LogsCommand.Left(Path.of(path), leftLogs)),
+        name,
+        query.build(),
+        format,
+        timestamps,
+        raw);
   }
 
   private static Stream stream(String name) {

@@ -4,6 +4,8 @@ import dev.sandpiper.proto.v1.LogQuery;
 import dev.sandpiper.proto.v1.LogResponse;
 import dev.sandpiper.proto.v1.ReadRequest;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -12,12 +14,12 @@ import java.util.OptionalLong;
 ///
 /// @param name id, pid or tag; empty for the whole sandbox
 /// @param query what was asked for, without the process
-/// @param stateDirectory of an agent that is gone; empty for one that runs
+/// @param left by an agent that is gone; empty for one that runs
 /// @param asked empty: pretty on a terminal, else raw
 /// @param raw whether the bytes of one process are wanted as they are: nothing was asked for that is about lines
 record LogsCommand(
     AgentOptions agent,
-    Optional<String> stateDirectory,
+    Optional<Left> left,
     Optional<String> name,
     LogQuery query,
     Optional<LogFormat> asked,
@@ -27,8 +29,14 @@ record LogsCommand(
   static final Duration PATIENCE = Duration.ofSeconds(30);
   private static final long RETRY_MILLIS = 200;
 
+  /// A state directory, and what reads it.
+  record Left(Path stateDirectory, Program.LeftLogs logs) {}
+
   @Override
   public int run(Screen screen) throws IOException, ApiException {
+    if (left.isPresent()) {
+      return left(left.get(), screen);
+    }
     try (var client = new NativeClient(agent)) {
       if (name.isEmpty()) {
         return lines(client, query, screen);
@@ -37,6 +45,29 @@ record LogsCommand(
       return raw && format(screen) == LogFormat.RAW
           ? bytes(client, process.getId(), screen)
           : lines(client, query.toBuilder().setId(process.getId()).build(), screen);
+    }
+  }
+
+  private int left(Left from, Screen screen) throws IOException {
+    var asked = query.toBuilder().setId(name.orElse(""));
+    try {
+      from.logs()
+          .query(
+              from.stateDirectory(),
+              asked.build(),
+              response -> {
+                try {
+                  show(response, screen);
+                } catch (Display.OutputClosedException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+      return ExitCode.OK;
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    } catch (IOException e) {
+      screen.complain(String.valueOf(e.getMessage()));
+      return ExitCode.FAILED;
     }
   }
 

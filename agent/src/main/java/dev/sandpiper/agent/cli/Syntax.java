@@ -223,7 +223,7 @@ final class Syntax {
     try {
       return result.commandSpec().name().equals("completion")
           ? new Text(Completion.script(Options.words(result), line))
-          : new Client(new ClientSyntax(options).command(result));
+          : new Client(new ClientSyntax(options, program.leftLogs()).command(result));
     } catch (IllegalArgumentException e) {
       return wrong(result.commandSpec().name(), String.valueOf(e.getMessage()));
     }

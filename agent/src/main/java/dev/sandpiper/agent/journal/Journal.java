@@ -84,6 +84,42 @@ public final class Journal implements AutoCloseable {
     return open(path, sync, notes, COMPACT_BYTES);
   }
 
+  /// The entries of a journal, as far as they can be read; nothing of it is changed, and nobody has to be told.
+  ///
+  /// @param path may be missing: then there are none
+  public static List<JournalEntry> read(Path path) throws IOException {
+    List<JournalEntry> entries = new ArrayList<>();
+    if (Files.exists(path)) {
+      Compaction compaction = new Compaction();
+      JournalFile.read(path, compaction::see);
+      decode(path, compaction, entries, new int[1]);
+    }
+    return List.copyOf(entries);
+  }
+
+  /// Adds what counts. Returns how many count; adds those not understood to `malformed`.
+  private static int decode(
+      Path source, Compaction compaction, List<JournalEntry> entries, int[] malformed)
+      throws IOException {
+    int[] counting = new int[1];
+    JournalFile.read(
+        source,
+        (number, body) -> {
+          if (compaction.counts(number, body)) {
+            counting[0]++;
+            try {
+              JournalEntry entry = EntryCodec.decode(body);
+              if (entry != null) {
+                entries.add(entry);
+              }
+            } catch (Malformed _) {
+              malformed[0]++;
+            }
+          }
+        });
+    return counting[0];
+  }
+
   static Journal open(Path path, boolean sync, List<String> notes, long compactBytes)
       throws IOException {
     Compaction compaction = new Compaction();
@@ -106,24 +142,9 @@ public final class Journal implements AutoCloseable {
                   .formatted(path, content.problem(), source, content.entries()));
         }
       }
-      int[] counting = new int[1];
       int[] malformed = {compaction.malformed()};
-      JournalFile.read(
-          source,
-          (number, body) -> {
-            if (compaction.counts(number, body)) {
-              counting[0]++;
-              try {
-                JournalEntry entry = EntryCodec.decode(body);
-                if (entry != null) {
-                  entries.add(entry);
-                }
-              } catch (Malformed _) {
-                malformed[0]++;
-              }
-            }
-          });
-      rewrite |= counting[0] < content.entries();
+      int counting = decode(source, compaction, entries, malformed);
+      rewrite |= counting < content.entries();
       if (malformed[0] > 0) {
         notes.add(
             "journal %s: %d entries are not understood and passed over"

@@ -30,31 +30,33 @@ final class KnownProcesses implements LoggedProcesses {
   public List<LoggedProcess> all() {
     List<LoggedProcess> all = new ArrayList<>();
     for (ManagedProcess process : processes.all()) {
-      all.add(new Known(process));
+      all.add(new Known(process, arguments));
     }
     return all;
   }
 
   @Override
   public @Nullable LoggedProcess get(String processId) {
-    return processes.get(processId).map(Known::new).orElse(null);
+    return processes.get(processId).map(process -> new Known(process, arguments)).orElse(null);
   }
 
   @Override
   public Runnable watch(Consumer<LoggedProcess> started) {
-    return news.add(process -> started.accept(new Known(process)));
+    return news.add(process -> started.accept(new Known(process, arguments)));
   }
 
   private static long micros(Instant instant) {
     return ChronoUnit.MICROS.between(Instant.EPOCH, instant);
   }
 
-  private final class Known implements LoggedProcess {
+  static final class Known implements LoggedProcess {
     private final ManagedProcess process;
+    private final boolean arguments;
     private final long startedMicros;
 
-    Known(ManagedProcess process) {
+    Known(ManagedProcess process, boolean arguments) {
       this.process = process;
+      this.arguments = arguments;
       this.startedMicros = micros(process.startedAt());
     }
 

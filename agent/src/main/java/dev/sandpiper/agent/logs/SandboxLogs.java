@@ -2,6 +2,7 @@ package dev.sandpiper.agent.logs;
 
 import dev.sandpiper.agent.logs.LogFailure.Reason;
 import dev.sandpiper.agent.output.OutputStore;
+import dev.sandpiper.agent.process.Archive;
 import dev.sandpiper.agent.process.ProcessManager;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -44,6 +45,16 @@ public final class SandboxLogs implements LogQueries, AutoCloseable {
         agentLog,
         clock,
         store::settledMicros,
+        LogEntry.CERTAINLY_WHOLE_BYTES);
+  }
+
+  /// The logs of an agent that is gone.
+  public static SandboxLogs of(Archive archive, AgentLog agentLog, InstantSource clock) {
+    return new SandboxLogs(
+        new ArchivedProcesses(archive),
+        agentLog,
+        clock,
+        archive::settledMicros,
         LogEntry.CERTAINLY_WHOLE_BYTES);
   }
 

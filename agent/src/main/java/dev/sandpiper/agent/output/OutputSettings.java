@@ -23,6 +23,10 @@ public record OutputSettings(
   /// What a holding reader has to read per stall limit: 50 KiB a second by default, far below any live client.
   public static final long STALL_PROGRESS_BYTES = 256 * 1024;
 
+  /// For a store that is only read: nothing has to make room.
+  public static final OutputSettings READ_ONLY =
+      new OutputSettings(1L << 50, 1L << 50, Integer.MAX_VALUE, false, Duration.ofSeconds(5));
+
   static final long MIN_RETENTION_BYTES = 64 * 1024;
   private static final long MAX_BYTES = 1L << 50;
 

@@ -81,6 +81,18 @@ public final class ManagedProcess {
     this.state = new AtomicReference<>(State.ENDED);
   }
 
+  /// One of an agent that is gone, which had seen no end of it.
+  static ManagedProcess unended(Description description, OutputLog log) {
+    return new ManagedProcess(description, log);
+  }
+
+  private ManagedProcess(Description description, OutputLog log) {
+    this.description = description;
+    this.log = log;
+    this.facts = Map.of();
+    this.state = new AtomicReference<>(State.RUNNING);
+  }
+
   /// Our own id, never reused. Ids sort by the time of the start.
   public String processId() {
     return description.processId();

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ClientSyntaxTest {
   private static final AgentOptions USUAL =
       new AgentOptions(AgentUrl.local(AgentUrl.DEFAULT_PORT), Optional.empty());
-  private final Program program = new Program("1.2.3", List.of(), _ -> 0);
+  private final Program program = new Program("1.2.3", List.of(), _ -> 0, (_, _, _) -> {});
 
   private Syntax.Parsed parse(String line) {
     return new Syntax(program, Map.of()).parse(List.of(line.split(" ")));

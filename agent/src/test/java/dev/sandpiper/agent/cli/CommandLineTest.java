@@ -39,7 +39,8 @@ class CommandLineTest {
           settings -> {
             served.add(settings);
             return 42;
-          });
+          },
+          (_, _, _) -> {});
 
   private int run(Map<String, String> environment, String... arguments) throws Exception {
     var console =
@@ -133,7 +134,8 @@ class CommandLineTest {
             SETTINGS,
             _ -> {
               throw BadSettingException.of(PORT, "is in use");
-            });
+            },
+            (_, _, _) -> {});
     var console =
         new Console(new ByteArrayInputStream(new byte[0]), out, err, Console.Input.NOTHING, false);
     assertThat(new SandpiperCommand(contradiction, Map.of(), console).execute(List.of("serve")))
@@ -278,7 +280,8 @@ class CommandLineTest {
             SETTINGS,
             _ -> {
               throw new IllegalStateException("boom");
-            });
+            },
+            (_, _, _) -> {});
     var console =
         new Console(new ByteArrayInputStream(new byte[0]), out, err, Console.Input.NOTHING, false);
     assertThatThrownBy(
