@@ -7,6 +7,7 @@ import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.output.Cursor;
 import dev.sandpiper.agent.output.Position;
 import dev.sandpiper.agent.output.Promise;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -159,9 +160,8 @@ class InputOffsetTest {
     assertThat(file).doesNotExist();
   }
 
-  private static Path inputFile(ManagedProcess process) {
-    String fifo = process.facts().get(Child.FIFO_STDIN);
-    assertThat(fifo).isNotNull();
+  private static Path inputFile(ManagedProcess process) throws IOException {
+    Path fifo = Files.readSymbolicLink(Path.of("/proc/" + process.pid() + "/fd/0"));
     return Path.of(fifo + Child.INPUT_SUFFIX);
   }
 
