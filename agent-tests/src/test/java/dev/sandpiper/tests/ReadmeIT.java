@@ -81,6 +81,12 @@ final class ReadmeIT {
   }
 
   @Test
+  void aCommandOfItsOwnIsFoundAgainAndReadFromTheStart() throws IOException {
+    var result = run(block("sh", "--detach")).requireSuccess();
+    assertThat(result.stdout()).contains("COMMAND", "build").endsWith("one\ntwo\n");
+  }
+
+  @Test
   void curlLists() throws IOException {
     assertThat(run(block("sh", "Process/List")).requireSuccess().stdout()).startsWith("{");
   }
