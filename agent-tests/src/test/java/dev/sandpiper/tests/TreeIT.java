@@ -146,7 +146,9 @@ final class TreeIT {
 
   @Test
   void aLoopOfForksIsStopped() {
-    String id = begin("f() { [ -e stop ] || { sleep 0.02; f & f & }; }; f; echo $$ > ready; wait");
+    String id =
+        begin(
+            "f() { until [ -e stop ]; do sleep 1000 & (sleep 1000 &); sleep 0.02; done; }; f & f & f & echo $$ > ready; wait");
     pid("ready");
     long started = System.nanoTime();
     TreeOutcome outcome = kill(id);

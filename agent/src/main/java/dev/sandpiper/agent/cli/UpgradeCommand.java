@@ -99,12 +99,15 @@ record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientComm
 
   /// A pid that is not the agent's any more must not get the signal, which would end most programs. In the middle of a
   /// replacement it is a shell for some milliseconds, which runs the same script.
-  private static boolean isAgent(long pid) throws IOException {
+  private static boolean isAgent(long pid) {
     try {
       var bytes = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
       var command = new String(bytes, StandardCharsets.UTF_8);
-      return command.contains(MAIN) || command.contains("/bin/sandpiper");
-    } catch (NoSuchFileException gone) {
+      // Empty while one program gives way to the next, and for ever once it has ended.
+      return command.isEmpty()
+          ? !Files.readString(Path.of("/proc/" + pid + "/stat")).contains(") Z ")
+          : command.contains(MAIN) || command.contains("/bin/sandpiper");
+    } catch (IOException gone) {
       return false;
     }
   }

@@ -21,6 +21,9 @@ final class ProcFiles {
   /// Linux allows a third of the stack, 2 MiB by default and 6 at most, for arguments and environment together.
   private static final int MOST_ENVIRON_BYTES = 8 << 20;
 
+  /// Some 10,000 processes on a quiet machine.
+  private static final long SLOW_NANOS = 100_000_000;
+
   private static final int LEAST_OOM_SCORE = -1000; // proc_pid_oom_score_adj(5)
 
   private static final byte[] NAME = (TreeRoot.VARIABLE + '=').getBytes(StandardCharsets.US_ASCII);
@@ -43,6 +46,14 @@ final class ProcFiles {
 
   /// Every process that can be seen, by pid; {@link #error} tells whether that went well.
   NavigableMap<Integer, ProcEntry> all() {
+    return all(() -> {});
+  }
+
+  /// The same. When it takes long, because a tree forks without end and takes the processors too, `slow` is called once, in
+  /// the middle of it.
+  NavigableMap<Integer, ProcEntry> all(Runnable slow) {
+    long patience = System.nanoTime() + SLOW_NANOS;
+    boolean told = false;
     NavigableMap<Integer, ProcEntry> all = new TreeMap<>();
     int fd = Posix.open("/proc", Fcntl.O_RDONLY | Fcntl.O_DIRECTORY | Fcntl.O_CLOEXEC, 0);
     if (fd < 0) {
@@ -51,6 +62,10 @@ final class ProcFiles {
     }
     try (DirectoryReader names = new DirectoryReader(fd)) {
       while (names.next()) {
+        if (!told && System.nanoTime() - patience > 0) {
+          told = true;
+          slow.run();
+        }
         int pid = number(names.nameBytes(), names.nameLength());
         ProcEntry entry = pid > 0 ? entry(pid) : null;
         if (entry != null) {

@@ -78,7 +78,8 @@ public final class ProcessTrees {
     try {
       ProcFiles files = new ProcFiles();
       Membership membership = new Membership(root, files, startedByAgent);
-      return new Pursuit(files, membership, groups.find(root.processId()), signal, limit).run();
+      return new Pursuit(files, membership, root, groups.find(root.processId()), signal, limit)
+          .run();
     } finally {
       turns.release();
     }

@@ -34,9 +34,11 @@ final class Pursuit {
 
   private final ProcFiles files;
   private final Membership membership;
+  private final TreeRoot root;
   private final @Nullable ControlGroup group;
   private final int signal;
   private final Duration limit;
+  private boolean struck;
   private final Map<Integer, TreeMember> signalled = new TreeMap<>();
   private final List<TreeMember> overwritten = new ArrayList<>();
   private final Map<TreeMember, Integer> refused = new HashMap<>();
@@ -44,11 +46,13 @@ final class Pursuit {
   Pursuit(
       ProcFiles files,
       Membership membership,
+      TreeRoot root,
       @Nullable ControlGroup group,
       int signal,
       Duration limit) {
     this.files = files;
     this.membership = membership;
+    this.root = root;
     this.group = group;
     this.signal = signal;
     this.limit = limit;
@@ -82,7 +86,29 @@ final class Pursuit {
 
   private Membership.Finding look() {
     Set<Integer> grouped = group == null ? Set.of() : new HashSet<>(group.pids());
-    return membership.of(files.all(), grouped);
+    Membership.Finding found =
+        membership.of(signal == Signals.SIGKILL ? files.all(this::strike) : files.all(), grouped);
+    if (struck) { // whoever was seen in that group before has got it, and none can have come since
+      found.members().stream().filter(entry -> entry.group() == root.pid()).forEach(this::note);
+    }
+    return found;
+  }
+
+  /// SIGKILL to the leader's group and to the control group without knowing who is in there, so that there is an end to the
+  /// look.
+  private void strike() {
+    if (group != null) {
+      group.kill();
+    }
+    int pidfd = root.startTicks() == 0 ? -Errno.ESRCH : Tasks.pidfdOpen(root.pid());
+    if (pidfd >= 0) {
+      ProcEntry now = files.entry(root.pid());
+      struck =
+          now != null
+              && now.startTicks() == root.startTicks()
+              && Tasks.pidfdSendSignal(pidfd, signal, Tasks.PIDFD_SIGNAL_PROCESS_GROUP) == 0;
+      Posix.close(pidfd);
+    }
   }
 
   private boolean isRefused(ProcEntry entry) {
