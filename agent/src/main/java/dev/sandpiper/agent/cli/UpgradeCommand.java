@@ -7,6 +7,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -52,21 +53,25 @@ record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientComm
       if (!isAgent(before.pid)) {
         throw new IOException("the agent (pid " + before.pid + ") has ended");
       }
-      var now = told();
-      if (!now.failure.isEmpty() && !now.failure.equals(before.failure)) {
-        var reason = now.failure.substring(now.failure.indexOf(' ') + 1); // behind its time
+      var now = read();
+      if (now.isEmpty() || now.get().startedAt.isEmpty()) {
+        continue; // it is starting
+      }
+      var told = now.get();
+      if (!told.failure.isEmpty() && !told.failure.equals(before.failure)) {
+        var reason = told.failure.substring(told.failure.indexOf(' ') + 1); // behind its time
         screen.complain("not replaced, the agent goes on: " + reason);
         return ExitCode.FAILED;
       }
-      if (!now.startedAt.equals(before.startedAt)) {
+      if (!told.startedAt.equals(before.startedAt)) {
         screen.line(
             "sandpiper %s (pid %d) took the place of %s in %d ms and listens at %s"
                 .formatted(
-                    now.version,
-                    now.pid,
+                    told.version,
+                    told.pid,
                     before.version,
                     Duration.ofNanos(System.nanoTime() - started).toMillis(),
-                    now.addresses));
+                    told.addresses));
         return ExitCode.OK;
       }
     }
@@ -75,22 +80,26 @@ record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientComm
   }
 
   private Told told() throws IOException {
-    var file = stateDirectory.resolve("lock");
+    return read()
+        .filter(told -> isAgent(told.pid))
+        .orElseThrow(() -> new IOException("--state-dir: no agent runs on " + stateDirectory));
+  }
+
+  /// Empty where nothing is said, also because it is being written.
+  private Optional<Told> read() throws IOException {
     List<String> lines;
     try {
-      lines = Files.readAllLines(file);
+      lines = Files.readAllLines(stateDirectory.resolve("lock"));
     } catch (NoSuchFileException missing) {
-      throw new IOException("--state-dir: no agent has used " + stateDirectory, missing);
+      return Optional.empty();
     }
     try {
       var pid = Long.parseLong(lines.isEmpty() ? "" : lines.getFirst());
-      if (isAgent(pid)) {
-        return new Told(pid, line(lines, 1), line(lines, 2), line(lines, 3), line(lines, 4));
-      }
+      return Optional.of(
+          new Told(pid, line(lines, 1), line(lines, 2), line(lines, 3), line(lines, 4)));
     } catch (NumberFormatException _) {
-      // Being written at this moment, or empty: nobody has it.
+      return Optional.empty();
     }
-    throw new IOException("--state-dir: no agent runs on " + stateDirectory);
   }
 
   private static String line(List<String> lines, int number) {

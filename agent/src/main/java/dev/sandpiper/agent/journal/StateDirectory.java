@@ -146,8 +146,10 @@ public final class StateDirectory implements AutoCloseable {
 
   private static void write(int fd, String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    Posix.ftruncate(fd, 0);
+    // In this order: who reads it meanwhile finds something, and lines that are not whole are known
+    // by that.
     Posix.pwrite(fd, ByteBuffer.allocateDirect(bytes.length).put(bytes).flip(), 0);
+    Posix.ftruncate(fd, bytes.length);
   }
 
   /// Writes into the lock file, below the pid, what others may want to know of the agent that has the directory.

@@ -28,6 +28,9 @@ final class Membership {
   /// What a command of ours has (`oom_score_adj`), unless the agent itself has more.
   private static final int COMMANDS_OOM_SCORE = 100;
 
+  /// What a command starts in its first moment may not have that yet: on a busy machine it runs before the agent has set it.
+  private static final long EARLY_TICKS = 100; // of 10 ms
+
   private final TreeRoot root;
   private final ProcFiles files;
   private final IntPredicate startedByAgent;
@@ -212,7 +215,8 @@ final class Membership {
     if (!files.controlGroups(Integer.toString(entry.pid())).equals(own)) {
       return false;
     }
-    return files.oomScore("self") >= COMMANDS_OOM_SCORE
+    return entry.startTicks() - root.startTicks() < EARLY_TICKS
+        || files.oomScore("self") >= COMMANDS_OOM_SCORE
         || files.oomScore(Integer.toString(entry.pid())) >= COMMANDS_OOM_SCORE;
   }
 
