@@ -115,6 +115,7 @@ final class DiskFullIT {
           assertThat(process.number("exitCode"))
               .as(tag)
               .isEqualTo(tag.equals("first") ? 0 : tag.equals("flood") ? 3 : 5));
+      Files.delete(disk.resolve("ballast"));
       try (Follower run = agent.binary().start(Command.sh("echo still here"))) {
         assertThat(run.end().exitCode()).isZero();
       }

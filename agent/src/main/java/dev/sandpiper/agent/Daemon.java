@@ -44,13 +44,16 @@ final class Daemon {
   /// Returns the program's exit code.
   int run() throws BadSettingException, InterruptedException {
     synchronized (this) {
+      // Before the start, or a SIGTERM that comes when the port answers and the hook is not there
+      // yet would
+      // end the program within a line; it waits for the start.
+      Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().name("stop").unstarted(this::stop));
       try {
         agent = start(received);
       } catch (IOException e) {
         throw new BadSettingException(List.of(String.valueOf(e.getMessage())));
       }
     }
-    Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().name("stop").unstarted(this::stop));
     listen();
     stopped.await(); // until SIGTERM or SIGINT; the JVM ends with the hook
     return 0;

@@ -87,7 +87,15 @@ public final class RecordWriter implements AutoCloseable {
     output = new LineOutput(sink);
     buffer = new RecordBuffer(this::drain);
     encoder = new RecordEncoder(buffer);
-    thread = Thread.ofPlatform().name("records").daemon().unstarted(this::run);
+    thread =
+        Thread.ofPlatform()
+            .name("records")
+            .daemon()
+            .uncaughtExceptionHandler((_, failure) ->
+                lastWords.accept(
+                    "standard output may end within a line: the thread that writes it ended: "
+                        + failure))
+            .unstarted(this::run);
   }
 
   RecordEncoder encoder() {
@@ -298,8 +306,12 @@ public final class RecordWriter implements AutoCloseable {
 
   /// The batch leaves, and what changed without a record is kept.
   void flush() {
+    if (ledger.full()) {
+      open(); // nothing may be kept before that, and no more be remembered
+    }
     buffer.flush();
-    if (!output.gaveUp()) {
+    if (!held && !output.gaveUp()) {
+      open();
       ledger.settle();
     }
   }

@@ -336,6 +336,50 @@ final class RecordWriterTest {
   }
 
   @Test
+  void writesNothingBeforeItIsReleased() {
+    writer.startHeld();
+    logger.info("early");
+    var cursor = start("a", 1);
+    cursor.print(StreamName.STDOUT, "x\n".repeat(100_000));
+    await().until(log::isEmpty);
+    assertThat(sink.taken()).isEmpty();
+    writer.release();
+    await().until(() -> count("output_records_total") == 10_000);
+    writer.close();
+    assertThat(text(records().getFirst(), "message")).isEqualTo("early");
+  }
+
+  @Test
+  void whatWasHeldLeavesAtTheEnd() {
+    writer.startHeld();
+    logger.info("why it did not start");
+    writer.close();
+    assertThat(records()).hasSize(1);
+  }
+
+  @Test
+  void intoAPipeThatIsFullGoesNoHalfALine() throws InterruptedException {
+    int[] pipe = new int[2];
+    assertThat(Posix.pipe2(pipe, 0)).isZero();
+    var output = new LineOutput(RecordSink.descriptor(pipe[1]));
+    byte[] lines = Lines.utf8(("y".repeat(299) + "\n").repeat(200));
+    var thread =
+        Thread.ofPlatform()
+            .daemon()
+            .start(() -> {
+              for (int i = 0; i < 5; i++) {
+                output.write(lines, lines.length);
+              }
+            });
+    await().until(() -> Posix.unread(pipe[0]) > 60_000);
+    // It stops in a write of which nothing is taken.
+    await().during(Duration.ofMillis(100)).until(() -> Posix.unread(pipe[0]) % 300 == 0);
+    Posix.close(pipe[0]);
+    thread.join();
+    Posix.close(pipe[1]);
+  }
+
+  @Test
   void aRealPipeWithoutReaderAnswersEpipe() {
     int[] pipe = new int[2];
     assertThat(Posix.pipe2(pipe, 0)).isZero();
