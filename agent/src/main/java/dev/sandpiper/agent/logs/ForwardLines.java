@@ -23,6 +23,11 @@ final class ForwardLines extends LineSource {
 
   private boolean markPassed;
 
+  /// The text to search for begins nowhere between [#at] and `searched`, but at `hit`.
+  private long searched;
+
+  private long hit = -1;
+
   ForwardLines(
       Group group, StreamName stream, Matching matching, Range range, int cut, boolean follow) {
     super(group, stream, matching, range, range.from(), cut);
@@ -101,6 +106,9 @@ final class ForwardLines extends LineSource {
     }
     long limit = at < mark ? Math.min(mark, end) : end;
     long known = Math.min(base + length, limit);
+    if (known > searched && hit < at && skipLines(known)) {
+      return null;
+    }
     if (scanned < known) {
       long newline = newline(known);
       if (newline >= 0) {
@@ -127,6 +135,27 @@ final class ForwardLines extends LineSource {
     scanned = at;
     continued = false;
     return line(from, limit, limit == mark ? mark : limit - 1, was, false, true);
+  }
+
+  /// Passes over whole lines that do not hold the text to search for, without looking at each. False: it passed over none.
+  private boolean skipLines(long known) {
+    byte[] needle = needle();
+    if (needle == null || known <= at) {
+      return false;
+    }
+    int from = (int) (at - base);
+    int found = Matching.indexOf(buffer, from, (int) (known - base), needle);
+    hit = found < 0 ? -1 : base + found;
+    searched = found < 0 ? known : hit;
+    for (int i = (int) (searched - base) - 1; i >= from; i--) {
+      if (buffer[i] == '\n') {
+        at = base + i + 1;
+        scanned = Math.max(scanned, at);
+        continued = false;
+        return true;
+      }
+    }
+    return false;
   }
 
   private long newline(long known) {

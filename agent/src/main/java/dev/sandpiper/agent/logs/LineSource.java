@@ -115,6 +115,11 @@ abstract class LineSource extends Source {
     return place - cut >= from ? from + character(bytes, (int) (place - from), bytes.length) : from;
   }
 
+  /// The bytes that every match holds; null when there are none.
+  final byte @Nullable [] needle() {
+    return matching.needle();
+  }
+
   /// Bytes for a look in passing; fewer where retention is faster.
   final byte[] read(long from, int count, Work work) {
     byte[] bytes = new byte[count];

@@ -193,7 +193,7 @@ final class QueriesTest {
   }
 
   /// Says where lists of thousands begin to differ.
-  private static void same(String what, List<LogEntry> found, List<LogEntry> expected) {
+  static void same(String what, List<LogEntry> found, List<LogEntry> expected) {
     for (int i = 0; i < Math.min(found.size(), expected.size()); i++) {
       assertThat(found.get(i)).as("%s, entry %d", what, i).isEqualTo(expected.get(i));
     }
