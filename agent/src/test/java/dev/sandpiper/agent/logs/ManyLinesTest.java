@@ -92,10 +92,11 @@ final class ManyLinesTest {
     int mebibytes = PROOF ? 1024 : 64;
     try (Sandbox sandbox = new Sandbox(directory, 2L << 30, LogEntry.CERTAINLY_WHOLE_BYTES)) {
       Sandbox.Printing process = sandbox.start("p1", 7, null);
-      String line = "2026-11-21T18:00:00Z INFO some.module a line as programs print them, %07d";
       StringBuilder text = new StringBuilder();
       for (int i = 0; text.length() < 1 << 20; i++) {
-        text.append(line.formatted(i)).append('\n');
+        text.append("2026-11-21T18:00:00Z INFO some.module a line as programs print them, ")
+            .append(1_000_000 + i)
+            .append('\n');
       }
       byte[] block = text.toString().getBytes(StandardCharsets.UTF_8);
       for (int i = 0; i < mebibytes; i++) {
