@@ -38,6 +38,9 @@ final class Index {
   /// Of the newest entry, wherever that is. Times never go back, whatever the clock does: whoever looks for a time finds it.
   private long lastMicros;
 
+  /// When the last entry in memory began, as the clock had it.
+  private long beganMicros;
+
   /// The last entry grows no more.
   private boolean sealed;
 
@@ -76,10 +79,9 @@ final class Index {
 
   /// The stream grew to `end`.
   void append(StreamName stream, long end, long now) {
-    long micros = Math.max(now, lastMicros);
     if (inMemory > 0 && !sealed) {
       int last = (inMemory - 1) * 2;
-      long age = micros - words[last + 1];
+      long age = now - beganMicros;
       if (streamOf(words[last]) == stream && age >= 0 && age < MERGE_MICROS) {
         words[last] = pack(stream, end);
         return;
@@ -90,8 +92,9 @@ final class Index {
       words = Arrays.copyOf(words, Math.max(FIRST_WORDS, words.length * 2));
     }
     words[inMemory * 2] = pack(stream, end);
-    words[inMemory * 2 + 1] = micros;
-    lastMicros = micros;
+    lastMicros = Math.max(now, lastMicros);
+    beganMicros = now;
+    words[inMemory * 2 + 1] = lastMicros;
     inMemory++;
   }
 

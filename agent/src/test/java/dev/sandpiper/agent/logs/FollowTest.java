@@ -6,6 +6,10 @@ import static org.awaitility.Awaitility.await;
 import dev.sandpiper.agent.logs.Sandbox.Answer;
 import dev.sandpiper.agent.logs.Sandbox.Asking;
 import dev.sandpiper.agent.output.StreamName;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -129,6 +133,7 @@ final class FollowTest {
     try (Sandbox sandbox = new Sandbox(directory, 1 << 26, 16 * 1024)) {
       Sandbox.Printing process = sandbox.start("p1", 7, null);
       process.out("x\n".repeat(100_000));
+      process.awaitBytes(StreamName.STDOUT, 200_000);
       long files = openFiles();
       List<Asking> askings = new ArrayList<>();
       for (int i = 0; i < SandboxLogs.MOST_READINGS; i++) {
@@ -159,9 +164,18 @@ final class FollowTest {
     throw new AssertionError("was taken");
   }
 
-  private static long openFiles() {
-    String[] names = Path.of("/proc/self/fd").toFile().list();
-    return names == null ? 0 : names.length;
+  private long openFiles() throws IOException {
+    long open = 0;
+    try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+      for (Path link : links) {
+        try {
+          open += Files.readSymbolicLink(link).startsWith(directory) ? 1 : 0;
+        } catch (NoSuchFileException _) {
+          // Closed meanwhile, by whomever.
+        }
+      }
+    }
+    return open;
   }
 
   private static List<String> messages(Asking asking, int count) throws InterruptedException {

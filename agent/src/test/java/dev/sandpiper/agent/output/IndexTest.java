@@ -55,6 +55,9 @@ class IndexTest {
     index.append(STDOUT, 10, 5_000);
     index.append(STDOUT, 20, 4_000);
     assertThat(index.count()).isEqualTo(2);
+    assertThat(index.micros(1)).as("times never go back").isEqualTo(5_000);
+    index.append(STDOUT, 30, 4_999);
+    assertThat(index.count()).as("and entries grow on as long as ever").isEqualTo(2);
   }
 
   @Test
