@@ -285,7 +285,6 @@ final class Agent implements AutoCloseable {
         new SandboxLogs(processes, processNews, agentLog, own.recordArguments(), store, clock);
     logQueries.set(logs);
     stops.push(logs::close);
-    logQueries.set(logs);
     // Read by now; commands of the same user could find them in /proc.
     AuthSettings.secretVariables().stream()
         .filter(System.getenv()::containsKey)

@@ -10,11 +10,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.stream.Stream;
 
-/// The published `e2b` package, pinned by the lock file in `src/test/node` and installed once into `target/node`, beside
-/// the programs that use it.
+/// Published packages of E2B's, pinned by lock files and installed once: `e2b` from `src/test/node` into `target/node`, beside
+/// the programs that use it, and the command line `@e2b/cli` from `src/test/node-cli` into `target/node-cli`.
 public final class NodePackages {
   private static final Path SOURCES = Path.of("src/test/node");
-  private static final Path INSTALLED = Path.of("target/node");
   private static final long INSTALL_SECONDS = 600;
 
   private NodePackages() {}
@@ -43,43 +42,52 @@ public final class NodePackages {
 
   /// The directory with programs and packages. Without Node the test that asks is skipped and says so; it fails where
   /// `CI=true`.
-  public static synchronized Path installed() {
+  public static Path installed() {
+    return installed("node");
+  }
+
+  /// The published command line, to be followed by its arguments.
+  public static ProcessBuilder e2b() {
+    Path program = installed("node-cli").resolve("node_modules/@e2b/cli/dist/index.js");
+    return new ProcessBuilder("node", program.toString());
+  }
+
+  private static synchronized Path installed(String name) {
     boolean there = isThere("node") && isThere("npm");
     if (Boolean.parseBoolean(System.getenv("CI"))) {
       assertThat(there).as("CI=true needs node and npm").isTrue();
     }
     assumeTrue(there, "needs node and npm (Debian: apt-get install nodejs npm)");
     try {
-      install();
+      return install(Path.of("src/test", name), Path.of("target", name)).toAbsolutePath();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return INSTALLED.toAbsolutePath();
   }
 
   private static boolean isThere(String program) {
     return Shell.run("/bin/sh", "-c", "command -v " + program).exitCode() == 0;
   }
 
-  private static void install() throws IOException {
-    Files.createDirectories(INSTALLED);
-    try (Stream<Path> sources = Files.list(SOURCES)) {
+  private static Path install(Path from, Path to) throws IOException {
+    Files.createDirectories(to);
+    try (Stream<Path> sources = Files.list(from)) {
       for (Path source : sources.filter(Files::isRegularFile).toList()) {
-        Files.copy(
-            source, INSTALLED.resolve(source.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(source, to.resolve(source.getFileName()), StandardCopyOption.REPLACE_EXISTING);
       }
     }
-    Path stamp = INSTALLED.resolve("node_modules/.installed-lock.json");
-    String lock = Files.readString(SOURCES.resolve("package-lock.json"));
+    Path stamp = to.resolve("node_modules/.installed-lock.json");
+    String lock = Files.readString(from.resolve("package-lock.json"));
     if (Files.exists(stamp) && Files.readString(stamp).equals(lock)) {
-      return;
+      return to;
     }
     long started = System.nanoTime();
     ProcessBuilder npm =
         new ProcessBuilder("npm", "ci", "--omit=optional", "--ignore-scripts", "--no-progress")
-            .directory(INSTALLED.toFile());
+            .directory(to.toFile());
     Shell.run(npm, INSTALL_SECONDS).requireSuccess();
     Files.writeString(stamp, lock);
     Measured.print("npm ci: %.1f s", Measured.seconds(Measured.since(started)));
+    return to;
   }
 }

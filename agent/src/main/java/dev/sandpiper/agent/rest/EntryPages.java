@@ -61,10 +61,15 @@ final class EntryPages {
           long limit = notNegative(query, "limit").orElse(FIRST_LIMIT);
           LogQuery.Builder asked =
               LogsParameters.filters(query)
-                  .startMicros(Math.multiplyExact(start, 1000L))
-                  .endMicros((clock.millis() - SETTLING_MILLIS) * 1000L);
+                  .startMicros(start * 1000L)
+                  .endMicros(settledMillis(start) * 1000L);
           return new Page(asked, Math.min(limit, FIRST_LIMIT), items -> firstJson(items));
         });
+  }
+
+  /// Up to where a page goes. A client that asks from a time to come, by a clock of its own, gets an empty one.
+  private long settledMillis(long startMillis) {
+    return Math.max(startMillis, clock.millis() - SETTLING_MILLIS);
   }
 
   private static String firstJson(List<LogItem> items) {
@@ -109,6 +114,7 @@ final class EntryPages {
               long micros = Long.parseLong(cursor.get()) * 1000L;
               if (forward) {
                 asked.startMicros(micros);
+                asked.endMicros(settledMillis(micros / 1000L) * 1000L);
               } else {
                 asked.endMicros(micros + 1000L); // the millisecond itself is in
               }
