@@ -30,6 +30,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Forms and statuses; what a query finds is tested with the engine.
 final class LogsRoutesTest {
@@ -49,6 +50,9 @@ final class LogsRoutesTest {
       asked.add(query);
       if ("unknown".equals(query.id())) {
         throw new LogFailure(LogFailure.Reason.UNKNOWN_PROCESS, "no process 'unknown'");
+      }
+      if ("unreadable".equals(query.tag())) {
+        return new Unreadable();
       }
       return new Listed(items, query);
     });
@@ -87,6 +91,24 @@ final class LogsRoutesTest {
               receiver.batch(batch);
             }
           });
+    }
+
+    @Override
+    public Optional<LogPosition> position() {
+      return Optional.empty();
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  /// Finds when it reads that it cannot.
+  private static final class Unreadable implements LogReading {
+    @Override
+    public void next(Receiver receiver) {
+      Thread.ofVirtual()
+          .start(() ->
+              receiver.failed(new LogFailure(LogFailure.Reason.UNREADABLE, "the disk is gone")));
     }
 
     @Override
@@ -235,6 +257,21 @@ final class LogsRoutesTest {
     String second =
         get("/sandboxes/sbx1/logs?limit=5&start=" + (BASE / 1000 + 2), "X-API-Key: k").text();
     assertThat(second).contains("line 7", "line 9").doesNotContain("line 6");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/logs?tag=unreadable",
+        "/sandboxes/sbx1/logs?tag=unreadable",
+        "/v2/sandboxes/sbx1/logs?tag=unreadable"
+      })
+  void T26_aLogThatCannotBeReadIsAnErrorAndNoEmptyList(String path) throws IOException {
+    for (String header : List.of("X-API-Key: k", "Accept: application/x-ndjson")) {
+      var answer = get(path, header);
+      assertThat(answer.status()).isEqualTo(500);
+      assertThat(answer.text()).contains("the disk is gone");
+    }
   }
 
   @Test
