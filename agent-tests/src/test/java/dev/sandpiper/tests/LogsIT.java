@@ -1,5 +1,6 @@
 package dev.sandpiper.tests;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
@@ -171,11 +172,11 @@ final class LogsIT {
             LogsGrpc.getQueryMethod(),
             LogQuery.newBuilder().setFollow(true).setTag("woken").build(),
             Map.of("keepalive-ping-interval", "1"))) {
-      assertThat(stream.next(PATIENCE).hasHeartbeat()).isTrue();
+      assertThat(requireNonNull(stream.next(PATIENCE)).hasHeartbeat()).isTrue();
       String id = start(AGENT.get(), "echo hello", "woken");
       List<String> types = new ArrayList<>();
       while (!types.contains("process_end")) {
-        LogResponse answer = stream.next(PATIENCE);
+        LogResponse answer = requireNonNull(stream.next(PATIENCE));
         if (answer.hasEntry()) {
           assertThat(answer.getEntry().getProcessId()).isEqualTo(id);
           types.add(answer.getEntry().getEventType());
