@@ -179,7 +179,11 @@ public final class Keeper {
       return;
     }
     int pidfd = Tasks.pidfdOpen(left.pid());
-    if (pidfd < 0 || !left.equals(ProcStat.identity(left.pid()))) {
+    boolean runs =
+        pidfd >= 0
+            && left.equals(ProcStat.identity(left.pid()))
+            && Posix.poll(pidfd, Posix.POLLIN) == 0; // else it only waits to be collected
+    if (!runs) {
       if (pidfd >= 0) {
         Posix.close(pidfd);
       }

@@ -159,6 +159,9 @@ class KeeperTest {
     int first = keeper.pid();
     Tasks.kill(first, Signals.SIGKILL);
     await().until(() -> Posix.poll(keeper.exitFd(), Posix.POLLIN) > 0);
+    Keeper early = found();
+    assertThat(early.missed()).as("while it was not collected").isEqualTo("the keeper was gone");
+    early.close(true);
     keeper.replace();
     keeper.flush();
     assertThat(keeper.pid()).isPositive().isNotEqualTo(first);
