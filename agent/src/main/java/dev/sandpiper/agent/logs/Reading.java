@@ -188,6 +188,7 @@ final class Reading implements LogReading {
     }
     Receiver to;
     boolean wasClosed;
+    boolean more = false;
     synchronized (this) {
       work = null;
       wasClosed = closed;
@@ -202,7 +203,10 @@ final class Reading implements LogReading {
           running = false;
           closed = true;
         }
-        case Outcome.Idle _ -> running = again;
+        case Outcome.Idle _ -> {
+          more = again;
+          running = more; // From here on whoever wakes it, when it is not, takes the next turn.
+        }
         case Outcome.Later _ -> running = true;
       }
       if (wasClosed) {
@@ -213,10 +217,10 @@ final class Reading implements LogReading {
       release();
       return;
     }
-    answer(outcome, to);
+    answer(outcome, more, to);
   }
 
-  private void answer(Outcome outcome, @Nullable Receiver to) {
+  private void answer(Outcome outcome, boolean more, @Nullable Receiver to) {
     switch (outcome) {
       case Outcome.Later(long micros) -> {
         boolean queued =
@@ -226,10 +230,6 @@ final class Reading implements LogReading {
         }
       }
       case Outcome.Idle _ -> {
-        boolean more;
-        synchronized (this) {
-          more = running;
-        }
         if (more && !logs.turns.run(this::turn)) {
           abandon();
         }
