@@ -220,7 +220,7 @@ final class Reading implements LogReading {
     answer(outcome, more, to);
   }
 
-  private void answer(Outcome outcome, boolean more, @Nullable Receiver to) {
+  private void answer(Outcome outcome, boolean goesOn, @Nullable Receiver to) {
     switch (outcome) {
       case Outcome.Later(long micros) -> {
         boolean queued =
@@ -230,7 +230,7 @@ final class Reading implements LogReading {
         }
       }
       case Outcome.Idle _ -> {
-        if (more && !logs.turns.run(this::turn)) {
+        if (goesOn && !logs.turns.run(this::turn)) {
           abandon();
         }
       }
