@@ -238,7 +238,7 @@ final class Agent implements AutoCloseable {
 
     StateDirectory state = StateDirectory.open(own.stateDirectory());
     stops.push(state::close);
-    agentLog.open(state.path().resolve("agent-log"));
+    agentLog.keepIn(state.path().resolve("agent-log"));
     stops.push(agentLog::close);
     state.notes().forEach(LOG::warn);
     Journal journal = state.openJournal(own.syncJournal());
@@ -331,6 +331,7 @@ final class Agent implements AutoCloseable {
         .daemon()
         .start(() -> {
           launcher.warmUp();
+          agentLog.open();
           notes.removeLeftovers();
         });
   }

@@ -17,7 +17,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// What the agent itself has said, kept for queries: two files in the state directory, each named by the offset of its first
@@ -33,7 +32,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
   /// Of one line, in characters of its message, and of its stack trace.
   private static final int MOST_TEXT = 8 * 1024;
 
-  private static final Pattern NAME = Pattern.compile("[0-9]{16}");
+  private static final int NAME_DIGITS = 16;
 
   /// One file: its first byte's offset, and how many there are.
   record Piece(Path path, long start, long length) {}
@@ -48,6 +47,9 @@ public final class AgentLog implements LogTap, AutoCloseable {
   private final Deque<Piece> pieces = new ArrayDeque<>();
 
   @GuardedBy("this")
+  private @Nullable Path wanted;
+
+  @GuardedBy("this")
   private @Nullable Path directory;
 
   @GuardedBy("this")
@@ -59,26 +61,52 @@ public final class AgentLog implements LogTap, AutoCloseable {
   @GuardedBy("this")
   private boolean failed;
 
+  @GuardedBy("this")
+  private boolean closed;
+
   /// @param trouble takes what cannot be logged: that logging fails, once
   public AgentLog(Consumer<String> trouble) {
     this.trouble = trouble;
   }
 
-  /// From now on lines are kept in this directory, which is made where needed, behind those of earlier agents.
-  public void open(Path where) {
-    synchronized (this) {
-      directory = where;
-      try {
-        Files.createDirectories(where);
-        find(where);
-        for (byte[] line : early) {
-          write(line);
-        }
-        early.clear();
-      } catch (IOException failure) {
-        fail(failure);
-      }
+  /// Where lines are to be kept, behind those of earlier agents. Touches nothing yet: [#open] does, or whoever asks first.
+  public synchronized void keepIn(Path where) {
+    wanted = where;
+  }
+
+  /// Opens the directory, which is made where needed, and writes what has waited. Twice is fine.
+  public synchronized void open() {
+    Path where = wanted;
+    if (where == null || closed) {
+      return;
     }
+    wanted = null;
+    directory = where;
+    try {
+      Files.createDirectories(where);
+      find(where);
+      for (byte[] line : early) {
+        write(line);
+      }
+      early.clear();
+    } catch (IOException failure) {
+      fail(failure);
+    }
+  }
+
+  /// Both at once.
+  public void open(Path where) {
+    keepIn(where);
+    open();
+  }
+
+  private static boolean isName(String name) {
+    return name.length() == NAME_DIGITS && name.chars().allMatch(c -> c >= '0' && c <= '9');
+  }
+
+  private static String name(long start) {
+    String digits = Long.toString(start);
+    return "0".repeat(NAME_DIGITS - digits.length()) + digits;
   }
 
   @GuardedBy("this")
@@ -86,7 +114,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
     List<Piece> found = new ArrayList<>();
     try (DirectoryStream<Path> files = Files.newDirectoryStream(where)) {
       for (Path path : files) {
-        if (NAME.matcher(path.getFileName().toString()).matches()) {
+        if (isName(path.getFileName().toString())) {
           found.add(
               new Piece(path, Long.parseLong(path.getFileName().toString()), Files.size(path)));
         }
@@ -126,7 +154,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
       byte[] bytes =
           new AgentLine(lastMicros, level, logger, cut(message), cut(stackTrace)).toBytes();
       if (directory == null) {
-        if (early.size() < MOST_EARLY) {
+        if (!closed && early.size() < MOST_EARLY) {
           early.add(bytes);
         }
         return;
@@ -160,7 +188,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
         file.close();
         file = null;
       }
-      last = new Piece(where.resolve("%016d".formatted(start)), start, 0);
+      last = new Piece(where.resolve(name(start)), start, 0);
       pieces.add(last);
       while (pieces.size() > 2) {
         Files.deleteIfExists(pieces.removeFirst().path());
@@ -191,10 +219,12 @@ public final class AgentLog implements LogTap, AutoCloseable {
 
   /// The files there are, oldest first.
   synchronized List<Piece> pieces() {
+    open();
     return List.copyOf(pieces);
   }
 
   synchronized long endOffset() {
+    open();
     Piece last = pieces.peekLast();
     return last == null ? 0 : last.start() + last.length();
   }
@@ -234,6 +264,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
 
   @Override
   public synchronized void close() {
+    open();
     if (file != null) {
       try {
         file.close();
@@ -243,6 +274,7 @@ public final class AgentLog implements LogTap, AutoCloseable {
       file = null;
     }
     directory = null;
+    closed = true;
   }
 
   /// One line of the agent's.

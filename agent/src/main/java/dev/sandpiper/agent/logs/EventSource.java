@@ -47,9 +47,7 @@ final class EventSource extends Source {
 
   @Override
   LogItem make() {
-    LoggedProcess.Ended end = process.ended();
-    Map<String, String> fields =
-        rank == Rank.START ? process.startFields() : end == null ? Map.of() : end.fields();
+    Map<String, String> fields = rank == Rank.START ? process.startFields() : process.endFields();
     return new LogEntry(
         head(),
         LogEntry.OUTPUT_LEVEL,

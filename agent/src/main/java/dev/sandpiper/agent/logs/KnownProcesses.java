@@ -53,6 +53,7 @@ final class KnownProcesses implements LoggedProcesses {
     private final ManagedProcess process;
     private final boolean arguments;
     private final long startedMicros;
+    private volatile @Nullable Ended ended;
 
     Known(ManagedProcess process, boolean arguments) {
       this.process = process;
@@ -98,15 +99,21 @@ final class KnownProcesses implements LoggedProcesses {
 
     @Override
     public @Nullable Ended ended() {
+      Ended known = ended;
       ProcessEnd end = process.end();
-      if (end == null) {
-        return null;
+      if (known == null && end != null) {
+        known = new Ended(micros(end.at()), end.stdoutBytes(), end.stderrBytes(), end.ptyBytes());
+        ended = known; // Asked for often, for thousands of processes.
       }
-      return new Ended(
-          micros(end.at()), fields(end), end.stdoutBytes(), end.stderrBytes(), end.ptyBytes());
+      return known;
     }
 
-    private static Map<String, String> fields(ProcessEnd end) {
+    @Override
+    public Map<String, String> endFields() {
+      ProcessEnd end = process.end();
+      if (end == null) {
+        return Map.of();
+      }
       Map<String, String> fields = new LinkedHashMap<>();
       fields.put("exit_code", Integer.toString(end.exitCode()));
       fields.put("exited", Boolean.toString(end.exited()));

@@ -10,10 +10,8 @@ interface LoggedProcess {
   /// How it ended.
   ///
   /// @param micros when
-  /// @param fields of its `process_end`
   /// @param stdoutBytes printed until then, and so on
-  record Ended(
-      long micros, Map<String, String> fields, long stdoutBytes, long stderrBytes, long ptyBytes) {
+  record Ended(long micros, long stdoutBytes, long stderrBytes, long ptyBytes) {
     long bytes(StreamName stream) {
       return switch (stream) {
         case STDOUT -> stdoutBytes;
@@ -33,6 +31,9 @@ interface LoggedProcess {
 
   /// Of its `process_start`.
   Map<String, String> startFields();
+
+  /// Of its `process_end`; empty until it has ended.
+  Map<String, String> endFields();
 
   OutputLog log();
 

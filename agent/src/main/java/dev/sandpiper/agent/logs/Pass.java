@@ -13,6 +13,7 @@ import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// One way through the range, forwards or backwards: the merge of all sources. Processes wait, sorted by time, until the merge
@@ -31,6 +32,9 @@ final class Pass {
   }
 
   private static final int MOST_KNOWN = 4096;
+
+  /// More than are kept, when they are finished.
+  private static final int MOST_STARTED = 20_000;
 
   private final Matching matching;
   private final LogQuery query;
@@ -61,6 +65,10 @@ final class Pass {
   private final Queue<Group> woken = new ConcurrentLinkedQueue<>();
 
   private final Queue<LoggedProcess> started = new ConcurrentLinkedQueue<>();
+
+  /// How many of them wait. Bound: [#MOST_STARTED]; beyond it the reading ends with an error, as its client takes nothing.
+  private final AtomicInteger waiting = new AtomicInteger();
+
   private final @Nullable AgentLines agent;
 
   Pass(
@@ -112,7 +120,9 @@ final class Pass {
 
   /// A process has started. Any thread.
   void started(LoggedProcess process) {
-    started.add(process);
+    if (waiting.incrementAndGet() <= MOST_STARTED) {
+      started.add(process);
+    }
     wake.run();
   }
 
@@ -220,8 +230,15 @@ final class Pass {
     return true;
   }
 
-  private void takeNews() {
+  private void takeNews() throws LogFailure {
+    if (waiting.get() > MOST_STARTED) {
+      throw new LogFailure(
+          LogFailure.Reason.EXHAUSTED,
+          "%d processes have started since this reader took something last"
+              .formatted(MOST_STARTED));
+    }
     for (LoggedProcess process = started.poll(); process != null; process = started.poll()) {
+      waiting.decrementAndGet();
       if (isNew(process) && process.startedMicros() < range.endMicros()) {
         open(process);
       }

@@ -36,7 +36,6 @@ final class Reference {
 
   private static LogEntry event(Sandbox.Printing process, Rank rank, long micros) {
     boolean start = rank == Rank.START;
-    LoggedProcess.Ended ended = process.ended();
     return new LogEntry(
         new LogPosition(micros, process.processId(), rank, 0, null, 0),
         LogLevel.INFO,
@@ -50,7 +49,7 @@ final class Reference {
         0,
         false,
         false,
-        start || ended == null ? process.startFields() : ended.fields());
+        start ? process.startFields() : process.endFields());
   }
 
   private static void lines(

@@ -257,11 +257,7 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
         log.drainNow();
         ended =
             new Ended(
-                logs.now(),
-                Map.of("exit_code", "0"),
-                log.endOffset(StreamName.STDOUT),
-                log.endOffset(StreamName.STDERR),
-                0);
+                logs.now(), log.endOffset(StreamName.STDOUT), log.endOffset(StreamName.STDERR), 0);
         log.markEnd();
         done.countDown();
       });
@@ -336,6 +332,11 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
     @Override
     public Map<String, String> startFields() {
       return Map.of("command", "test");
+    }
+
+    @Override
+    public Map<String, String> endFields() {
+      return Map.of("exit_code", "0");
     }
 
     @Override
