@@ -92,7 +92,7 @@ final class OutputDefectsIT {
     try (AgentProcess agent =
         AgentProcess.builder()
             .flag("--output-record-bytes", ONE_LINE_CAP)
-            .flag("--output-retention", "64MiB")
+            .flag("--output-retention", "256MiB")
             .start()) {
       double quarter = printOneLine(agent, "quarter", ONE_LINE_BYTES / 4);
       ProcFs.resetPeak(agent.pid());
