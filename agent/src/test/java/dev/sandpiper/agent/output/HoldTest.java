@@ -106,8 +106,9 @@ class HoldTest {
       // It reads a little, then nothing until the command is held, again and again.
       for (int pause = 1; pause <= 3; pause++) {
         long from = reading.cursor.offset(STDOUT);
-        reading.until(_ -> reading.cursor.offset(STDOUT) > from + 2_000_000);
+        // Before it reads: the command may be held again before this thread looks.
         long holds = fixture.store.counters().holds();
+        reading.until(_ -> reading.cursor.offset(STDOUT) > from + 2_000_000);
         await().until(() -> fixture.store.counters().holds() > holds);
         assertThat(printed).isNotDone();
       }
