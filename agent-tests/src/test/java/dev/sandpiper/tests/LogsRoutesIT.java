@@ -366,7 +366,7 @@ final class LogsRoutesIT {
             // Those of the round before may still be on their way out.
             return followers.size() >= MOST_READERS;
           });
-      assertThat(followers).hasSize(MOST_READERS);
+      assertThat(followers.size()).as("none has ended by itself").isEqualTo(MOST_READERS);
       Collections.shuffle(followers);
       followers.forEach(ServerSentEvents::close);
     }

@@ -114,7 +114,7 @@ final class Pass {
     pending.addAll(sorted);
     if (agent != null) {
       sources++;
-      unready.add(agent);
+      queue(agent);
     }
   }
 

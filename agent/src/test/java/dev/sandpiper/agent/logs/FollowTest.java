@@ -99,6 +99,27 @@ final class FollowTest {
     }
   }
 
+  /// The agent has spoken before, and what it said is between what processes printed.
+  @Test
+  void theAgentsOwnLinesComeOnceEach() throws Exception {
+    try (Sandbox sandbox = new Sandbox(directory.resolve("s"), 1 << 26, 16 * 1024, true)) {
+      sandbox.agentLog.open(directory.resolve("own"));
+      sandbox.agentLog.line(1_000, "INFO", "agent", "early", null);
+      sandbox.agentLog.line(2_000, "INFO", "agent", "still early", null);
+      try (Asking asking = sandbox.ask(LogQuery.ALL.with().follow(true).build())) {
+        assertThat(messages(asking, 2)).containsExactly("early", "still early");
+        Sandbox.Printing process = sandbox.start("p1", 7, null);
+        process.out("one\n");
+        assertThat(messages(asking, 2)).containsExactly("Process with pid 7 started", "one");
+        sandbox.agentLog.line(sandbox.logs.now(), "WARN", "agent", "late", null);
+        assertThat(messages(asking, 1)).containsExactly("late");
+        process.finish();
+        assertThat(messages(asking, 1)).containsExactly("Process with pid 7 ended");
+        assertThat(asking.poll(50)).isNull();
+      }
+    }
+  }
+
   @Test
   void aFollowerOfAFinishedProcessGetsItsHistoryAndAnEnd() throws Exception {
     try (Sandbox sandbox = new Sandbox(directory, 1 << 26, 16 * 1024)) {
