@@ -8,6 +8,7 @@ import dev.sandpiper.agent.posix.Signals;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -40,16 +41,18 @@ class AdoptedChildTest {
   /// Runs a script with its streams on the FIFOs, in a session of its own, as a child of nobody here.
   private EarlierChild orphan(String script) throws Exception {
     String command =
-        "exec 3<>%s 4<>%s 5<>%s; setsid sh -c '%s' <&3 >&4 2>&5 3<&- 4>&- 5>&- & echo $!"
+        "exec 3<>%s 4<>%s 5<>%s; setsid sh -c '>%s; %s' <&3 >&4 2>&5 3<&- 4>&- 5>&- & echo $!"
             .formatted(
                 facts.get(Child.FIFO_STDIN),
                 facts.get(Child.FIFO_STDOUT),
                 facts.get(Child.FIFO_STDERR),
+                state.resolve("ready"),
                 script);
     Process shell = new ProcessBuilder("sh", "-c", command).start();
     String said = new String(shell.getInputStream().readNBytes(16), StandardCharsets.US_ASCII);
     shell.waitFor();
     int pid = Integer.parseInt(said.strip());
+    await().until(() -> Files.exists(state.resolve("ready"))); // it has its session by then
     return new EarlierChild("p1", ProcStat.identity(pid), false, facts);
   }
 
