@@ -92,7 +92,7 @@ final class ClientCommandsIT {
     assertThat(killed.exitCode()).isZero();
     assertThat(killed.stdout()).isEmpty();
 
-    Shell.Result stopped = sandpiper("stop", "--grace", "0s", "--scope", "tree", tag);
+    Shell.Result stopped = sandpiper("stop", "--grace", "0s", tag);
     assertThat(stopped.stdout()).isEqualTo(tag + ": SIGKILL\n");
     assertThat(stopped.exitCode()).isZero();
 
