@@ -83,20 +83,30 @@ class KeeperTest {
     assertThat(state.resolve("keeper")).doesNotExist();
   }
 
-  @Test
-  void holdsNothingButTheTwoEndsOfItsSocketPair() throws IOException {
-    List<Box> boxes = new ArrayList<>();
-    int pipe = keepPipe("p1", boxes);
-    keeper.flush();
-    try (var links = Files.list(Path.of("/proc", Integer.toString(keeper.pid()), "fd"))) {
+  private static List<String> openIn(int pid) throws IOException {
+    try (var links = Files.list(Path.of("/proc", Integer.toString(pid), "fd"))) {
       List<String> open = new ArrayList<>();
       for (Path link : links.sorted().toList()) {
         open.add(Files.readSymbolicLink(link).toString());
       }
-      assertThat(open).hasSize(3);
-      assertThat(open.subList(0, 2)).allMatch(target -> target.startsWith("socket:"));
-      assertThat(open.getLast()).isEqualTo("/dev/null");
+      return open;
     }
+  }
+
+  @Test
+  void holdsNothingButTheTwoEndsOfItsSocketPair() {
+    List<Box> boxes = new ArrayList<>();
+    int pipe = keepPipe("p1", boxes);
+    keeper.flush();
+    // While its program is being loaded there are more.
+    await()
+        .ignoreExceptions()
+        .untilAsserted(() -> {
+          List<String> open = openIn(keeper.pid());
+          assertThat(open).hasSize(3);
+          assertThat(open.subList(0, 2)).allMatch(target -> target.startsWith("socket:"));
+          assertThat(open.getLast()).isEqualTo("/dev/null");
+        });
     Posix.close(pipe);
   }
 
