@@ -8,7 +8,7 @@ import java.util.function.LongSupplier;
 /// Lets a socket loop whose clients go on at once look for the next request a moment longer before it sleeps.
 ///
 /// Waking a thread on an idle processor takes tens of microseconds, in a virtual machine above all, which is as long as a
-/// small call takes. On one (2 processors, otherwise quiet) the median of `Stat` fell from 145 to 93 µs and its CPU time
+/// small call takes. In a trial (2 processors, otherwise quiet) the median of `Stat` fell from 145 to 93 µs and its CPU time
 /// rose from 88 to 98 µs, as there is no sleep and no waking to pay for.
 ///
 /// What it may cost is bounded. It begins only when a request has just been answered (during a large upload it took time from
