@@ -146,7 +146,14 @@ public final class FileSource implements AutoCloseable {
   /// Brings a part of the file into memory, so that whoever sends it need not wait for a disk. Costs little where it is
   /// there already.
   public void makeResident(long offset, long length) {
-    PageCache.load(fd, offset, length);
+    if (!PageCache.holds(fd, offset, length)) {
+      PageCache.load(fd, offset, length);
+    }
+  }
+
+  /// Whether a part of the file is known to be in memory. Never waits; false where that cannot be known.
+  public boolean isResident(long offset, long length) {
+    return PageCache.holds(fd, offset, length);
   }
 
   /// The file as a channel, for sending from the page cache; closed with this.

@@ -30,6 +30,7 @@ final class Abi {
   static final int FSTAT = pick(5, 80);
   static final int UNLINKAT = pick(263, 35);
   static final int OPENAT2 = 437; // the same everywhere, as all calls since Linux 5.3
+  static final int CACHESTAT = 451;
   static final int RENAMEAT2 = pick(316, 276);
   static final int READLINKAT = pick(267, 78);
   static final int SYMLINKAT = pick(266, 36);

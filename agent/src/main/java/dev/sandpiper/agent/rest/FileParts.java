@@ -16,8 +16,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
 
-/// Sends parts of a file window by window. A thread for files brings a window into the page cache, then the event loop
-/// sends it from there, so that it never waits for a disk; the next one is fetched meanwhile. Memory: none of ours.
+/// Sends parts of a file window by window. A thread for files brings a window into the page cache, unless it is there, then
+/// the event loop sends it from there, so that it never waits for a disk; the next one is fetched meanwhile. Memory: none of
+/// ours.
 ///
 /// A file that becomes shorter meanwhile breaks the exchange off: what was promised cannot come.
 final class FileParts implements HttpExchange.Listener {
@@ -36,6 +37,7 @@ final class FileParts implements HttpExchange.Listener {
   private int next;
   private int inFlight;
   private boolean fetching;
+  private boolean sending;
   private boolean ended;
   private boolean aborted;
   private boolean counted;
@@ -79,9 +81,10 @@ final class FileParts implements HttpExchange.Listener {
   /// On the event loop, after [#prepare].
   void start() {
     send();
+    goOn();
   }
 
-  /// The window that has just been fetched.
+  /// The next window, which is in memory.
   private void send() {
     Part window = windows.get(next++);
     ByteBuf before = exchange.newBuffer(window.before().length());
@@ -106,8 +109,6 @@ final class FileParts implements HttpExchange.Listener {
       ended = true;
       exchange.end();
       closeWhenUnused();
-    } else {
-      fetch();
     }
   }
 
@@ -116,16 +117,30 @@ final class FileParts implements HttpExchange.Listener {
     if (ended || aborted) {
       closeWhenUnused();
     } else {
-      fetch();
+      goOn();
     }
   }
 
-  private void fetch() {
-    if (fetching || aborted || next == windows.size() || inFlight >= MAX_IN_FLIGHT) {
-      return; // what needs no sendfile may be sent, and say so, before `writeFile` returns
+  /// Sends what is in memory, and has the rest fetched.
+  private void goOn() {
+    if (sending) {
+      return; // what needs no sendfile may be sent, and say so, before `writeFile` returns: the
+              // loop below goes on
     }
+    sending = true;
+    while (!fetching && !aborted && next < windows.size() && inFlight < MAX_IN_FLIGHT) {
+      Part window = windows.get(next);
+      if (file.isResident(window.start(), window.length())) {
+        send();
+      } else {
+        fetch(window);
+      }
+    }
+    sending = false;
+  }
+
+  private void fetch(Part window) {
     fetching = true;
-    Part window = windows.get(next);
     work.submit(
         user,
         () -> {
@@ -153,6 +168,7 @@ final class FileParts implements HttpExchange.Listener {
       closeWhenUnused();
     } else {
       send();
+      goOn();
     }
   }
 
