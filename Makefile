@@ -1,4 +1,4 @@
-.PHONY: all fmt image run proof conformance
+.PHONY: all fmt image run proof conformance bench
 MVN ?= mvn
 IMAGE = agent/target/sandpiper/bin/sandpiper
 
@@ -8,3 +8,4 @@ image:  ; $(MVN) -q -DskipTests package
 run:    image ; $(IMAGE) serve
 proof:  ; $(MVN) -Pproof verify
 conformance: ; $(MVN) -pl agent-tests -am -Pit,conformance -DskipITs verify
+bench:  ; $(MVN) -pl agent-tests -am -Pbench verify
