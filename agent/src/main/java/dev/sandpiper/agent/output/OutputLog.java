@@ -115,7 +115,11 @@ public final class OutputLog {
       index.seal();
       wake = readers.disarmed();
     }
-    Readers.wake(wake);
+    if (store.loop.inLoop()) {
+      store.turnEnd.wakeNow(wake);
+    } else {
+      Readers.wake(wake);
+    }
   }
 
   /// Whether the end of the process is marked.
@@ -333,7 +337,7 @@ public final class OutputLog {
     if (full) {
       index.write(false);
     }
-    Readers.wake(wake);
+    store.turnEnd.grew(wake, bytes);
   }
 
   /// `bytes` more were printed and could not be kept: a gap up to the end of the stream. Its segments are gone already.
@@ -366,7 +370,8 @@ public final class OutputLog {
       all = drained();
       wake = all ? readers.disarmed() : List.of();
     }
-    Readers.wake(wake);
+    store.turnEnd.wake(
+        wake); // together with the end of the process, which comes in the same turn as a rule
     if (all) {
       tellDrained();
       finishIfDrained();

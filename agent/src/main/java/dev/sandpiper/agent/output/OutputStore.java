@@ -19,6 +19,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -43,6 +44,7 @@ public final class OutputStore implements AutoCloseable, MetricSource {
   final PipeLoop loop;
   final Clock clock;
   final Pacer pacer;
+  final TurnEnd turnEnd;
   final Retention retention;
   private final String directory;
   private final OutputSettings settings;
@@ -80,6 +82,7 @@ public final class OutputStore implements AutoCloseable, MetricSource {
     this.loop = loop;
     this.clock = clock;
     this.pacer = new Pacer(loop, clock);
+    this.turnEnd = new TurnEnd(loop, clock, LockSupport::parkNanos);
     this.retention = new Retention(this, settings, totalLimit(directory, settings));
   }
 

@@ -43,6 +43,10 @@ final class Pump {
   private boolean paced;
   private boolean held;
   private boolean ended;
+
+  /// It has printed before.
+  private boolean printed;
+
   private int quietTicks;
   private long lastMove;
   private long fastUntil;
@@ -79,7 +83,10 @@ final class Pump {
         quietTicks = 0;
         pause();
         store.pacer.add(this);
+      } else if (moved < SMALL_BYTES && printed) {
+        store.turnEnd.piece(now);
       }
+      printed = true;
       lastMove = now;
     }
   }
