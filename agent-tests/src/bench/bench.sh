@@ -14,7 +14,10 @@ out=$(cd "$out" && pwd)
 go build -C "$here/go" -buildvcs=false -o "$out/bench" .
 ulimit -Sn "$(ulimit -Hn)" # a thousand commands, each with a connection
 [ "$write" = true ] || page=
-exec "$out/bench" -rounds "$rounds" -tests "$tests" -write "$page" -json "$out/../bench.json" \
+# Made by JdkFloor.java; without it start-up and memory have no floor.
+jdk=
+[ -f "$out/jdk/server.aot" ] && jdk="$out/jdk/runtime/bin/java -XX:AOTCache=$out/jdk/server.aot @$out/jdk/jvm.options -cp $out/jdk/server.jar HealthServer {port}"
+exec "$out/bench" -rounds "$rounds" -tests "$tests" -write "$page" -jdk "$jdk" -json "$out/../bench.json" \
   -image "$image" -archive "$(ls "$image"/../sandpiper-*.tar.gz 2>/dev/null | head -n 1)" \
   bare "$out/bench bare {port}" \
   sandpiper "$image/bin/sandpiper serve --port {port} --state-dir {state}"

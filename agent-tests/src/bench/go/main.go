@@ -99,14 +99,23 @@ func main() {
 		if t.once {
 			n = 1
 		}
-		for range n {
+		for round := range n {
+			var turns []func()
 			if t.floor != nil {
-				report.add(t, "floor", t.floor)
+				turns = append(turns, func() { report.add(t, "floor", t.floor) })
 			}
 			for _, c := range contenders {
 				if c.offers(t.needs...) {
-					report.add(t, c.name, func() ([]figure, error) { return withDaemon(c, t.options, t.run) })
+					turns = append(turns, func() {
+						report.add(t, c.name, func() ([]figure, error) { return withDaemon(c, t.options, t.run) })
+					})
 				}
+			}
+			if round%2 == 0 { // so that nobody is always the first
+				slices.Reverse(turns)
+			}
+			for _, turn := range turns {
+				turn()
 			}
 		}
 		report.print(os.Stdout, t)

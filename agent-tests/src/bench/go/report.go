@@ -46,7 +46,7 @@ func machine() string {
 	syscall.Uname(&u)
 	release := make([]byte, 0, len(u.Release))
 	for _, c := range u.Release {
-		if c == 0 {
+		if c == 0 || c == '-' { // what follows names a distribution's build
 			break
 		}
 		release = append(release, byte(c))
