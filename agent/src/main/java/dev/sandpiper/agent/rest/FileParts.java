@@ -125,7 +125,7 @@ final class FileParts implements HttpExchange.Listener {
   private void goOn() {
     if (sending) {
       return; // what needs no sendfile may be sent, and say so, before `writeFile` returns: the
-              // loop below goes on
+      // loop below goes on
     }
     sending = true;
     while (!fetching && !aborted && next < windows.size() && inFlight < MAX_IN_FLIGHT) {
