@@ -77,16 +77,8 @@ final class AdoptedChild implements Child {
   }
 
   @Override
-  public void keep() {
-    // Kept by an earlier agent, unless there was nothing to be had from its keeper.
-    if (found.boxes().isEmpty()) {
-      descriptors.keep(hasPidfd ? pidfd() : -1);
-    }
-  }
-
-  @Override
   public void keep(String name, int fd) {
-    descriptors.keep(name, fd);
+    descriptors.keepNow(name, fd);
   }
 
   @Override

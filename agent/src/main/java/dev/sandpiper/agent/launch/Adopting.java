@@ -28,6 +28,7 @@ final class Adopting {
   private final boolean whole;
   private boolean byPath;
   private boolean inputEnded;
+  private boolean exitKept;
 
   Adopting(
       EarlierChild earlier,
@@ -38,7 +39,7 @@ final class Adopting {
     this.earlier = earlier;
     this.handedDown = new HashMap<>(handedDown);
     this.keeper = keeper;
-    this.found = keeper.claim(earlier.processId());
+    this.found = keeper.claim(earlier);
     this.missed = keeper.missed();
     this.fifos = fifos;
     this.registry = registry;
@@ -77,10 +78,15 @@ final class Adopting {
     }
     sayWhatIsLost(runs);
     ChildDescriptors descriptors =
-        new ChildDescriptors(earlier.processId(), output, input, facts, fifos, keeper);
-    descriptors.kept(found.boxes());
+        new ChildDescriptors(
+            earlier.processId(), output, input, facts, found.boxes(), fifos, keeper);
     if (inputEnded) {
       descriptors.inputHasEnded();
+    }
+    if (found.boxes().isEmpty()) { // there was nothing to be had from the earlier keeper
+      descriptors.keep(exit == null ? exitFd : -1);
+    } else if (!exitKept && exit == null) {
+      descriptors.keep(Child.EXIT, exitFd);
     }
     if (exit == null && isOurs(identity)) {
       return new SpawnedChild(identity.pid(), exitFd, true, descriptors, registry, found);
@@ -99,6 +105,7 @@ final class Adopting {
   private int exitFd(ProcessIdentity identity) {
     int kept = take(Child.EXIT);
     if (kept >= 0) {
+      exitKept = true;
       return kept;
     }
     int opened = Tasks.pidfdOpen(identity.pid());
@@ -114,7 +121,11 @@ final class Adopting {
     Exit told = AdoptedChild.uncollected(identity);
     return told != null
         ? told
-        : new Exit.Lost("it ended while no agent ran" + (missed == null ? "" : ", and " + missed));
+        : new Exit.Lost(
+            (identity.pid() == 0
+                    ? "an earlier agent was killed while it started it, and whether it ran is not known"
+                    : "it ended while no agent ran")
+                + (missed == null ? "" : ", and " + missed));
   }
 
   // --- Output. ---

@@ -71,11 +71,7 @@ public interface Child {
   /// The output descriptors. The first call hands them over; another one throws `IllegalStateException`.
   ChildOutput output();
 
-  /// Hands its descriptors to the keeper, so that a new agent can take the process over; sent with the next
-  /// {@link Keeper#flush}. On the pipe loop, once, and before {@link #output}'s descriptors can have been closed.
-  void keep();
-
-  /// The same for one more descriptor, which stays the caller's too; sent when this returns.
+  /// Has the keeper hold one more descriptor, which stays the caller's too; sent when this returns.
   void keep(String name, int fd);
 
   /// A descriptor of that name that an earlier agent has had kept, to be closed by the caller; -1 when there is none.

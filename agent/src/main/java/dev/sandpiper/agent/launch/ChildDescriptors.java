@@ -21,9 +21,9 @@ final class ChildDescriptors {
   static final String ENDED = ".ended";
 
   // Names of descriptors that are sent together.
-  private static final String PIPES = Child.STDOUT + " " + Child.STDERR;
+  static final String PIPES = Child.STDOUT + " " + Child.STDERR;
   private static final String PIPES_AND_EXIT = PIPES + " " + Child.EXIT;
-  private static final String TERMINAL = Child.MASTER + " " + Child.CARRIER;
+  static final String TERMINAL = Child.MASTER + " " + Child.CARRIER;
   private static final String TERMINAL_AND_EXIT = TERMINAL + " " + Child.EXIT;
 
   private final String processId;
@@ -46,7 +46,7 @@ final class ChildDescriptors {
   private boolean inputClosed;
 
   @GuardedBy("this")
-  private final List<Box> boxes = new ArrayList<>(1);
+  private final List<Box> boxes;
 
   private volatile boolean inputPathEnded;
 
@@ -55,6 +55,7 @@ final class ChildDescriptors {
       ChildOutput output,
       int inputFd,
       Map<String, String> facts,
+      List<Box> kept,
       FifoPool fifos,
       Keeper keeper) {
     this.processId = processId;
@@ -63,6 +64,7 @@ final class ChildDescriptors {
     this.inputFd = inputFd;
     this.terminal = output instanceof ChildOutput.Terminal;
     this.facts = Map.copyOf(facts);
+    boxes = new ArrayList<>(kept);
     this.fifos = fifos;
     this.keeper = keeper;
   }
@@ -91,7 +93,7 @@ final class ChildDescriptors {
 
   // --- The keeper. ---
 
-  /// Hands everything to the keeper, before any of it has been closed by whoever took the output.
+  /// Hands everything to the keeper that it does not have, from its next flush on; before any of it has been handed over.
   void keep(int exitFd) {
     int[] error = new int[1];
     boolean watched = exitFd >= 0;
@@ -118,12 +120,23 @@ final class ChildDescriptors {
     }
   }
 
-  void keep(String name, int fd) {
+  /// One descriptor more, from the keeper's next flush on.
+  synchronized void keep(String name, int fd) {
     int[] error = new int[1];
-    synchronized (this) {
-      add(Box.of(processId, -1, name, new int[] {fd}, error), error[0]);
-    }
+    add(Box.of(processId, -1, name, new int[] {fd}, error), error[0]);
+  }
+
+  void keepNow(String name, int fd) {
+    keep(name, fd);
     keeper.flush(); // rare, and what follows may be acknowledged at once
+    String why = keptLast();
+    if (why != null) {
+      fact(Child.KEEPER, why);
+    }
+  }
+
+  private synchronized @Nullable String keptLast() {
+    return boxes.isEmpty() ? null : boxes.getLast().refused();
   }
 
   @GuardedBy("this")
@@ -131,14 +144,11 @@ final class ChildDescriptors {
     if (box == null) {
       fact(Child.KEEPER, Box.refusal(error));
     } else {
+      box.seal();
+      box.use();
       boxes.add(box);
-      keeper.add(box, why -> fact(Child.KEEPER, why));
+      keeper.add(box);
     }
-  }
-
-  /// What an earlier agent's keeper has of it already.
-  synchronized void kept(List<Box> already) {
-    boxes.addAll(already);
   }
 
   // --- Input. ---

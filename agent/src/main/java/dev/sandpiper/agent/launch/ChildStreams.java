@@ -7,7 +7,9 @@ import dev.sandpiper.agent.posix.FileStatus;
 import dev.sandpiper.agent.posix.Posix;
 import dev.sandpiper.agent.posix.Spawn;
 import dev.sandpiper.agent.posix.Terminals;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +21,10 @@ final class ChildStreams {
   private static final int S_GROUP_WRITES = 0620; // what mesg(1) and write(1) expect of a terminal
 
   private final FifoPool fifos;
+  private final Keeper keeper;
   private final Map<String, String> facts = new HashMap<>(8);
+  private final List<Prepared> taken = new ArrayList<>(2);
+  private final List<Box> boxes = new ArrayList<>(2);
   private @Nullable Fifo stdin;
   private @Nullable Fifo stdout;
   private @Nullable Fifo stderr;
@@ -29,14 +34,16 @@ final class ChildStreams {
   private int masterForInput = -1;
   private String slave = "";
 
-  private ChildStreams(FifoPool fifos) {
+  private ChildStreams(FifoPool fifos, Keeper keeper) {
     this.fifos = fifos;
+    this.keeper = keeper;
   }
 
   /// @param give whether the user differs from the agent, so that the child's ends have to be given to it
-  static ChildStreams open(LaunchSpec spec, FifoPool fifos, int devNull, boolean give, int ttyGid)
+  static ChildStreams open(
+      LaunchSpec spec, FifoPool fifos, Keeper keeper, int devNull, boolean give, int ttyGid)
       throws LaunchException {
-    ChildStreams streams = new ChildStreams(fifos);
+    ChildStreams streams = new ChildStreams(fifos, keeper);
     try {
       switch (spec.stdio()) {
         case Stdio.Pipes(boolean wantsStdin) -> streams.openPipes(spec, wantsStdin, devNull, give);
@@ -51,32 +58,57 @@ final class ChildStreams {
 
   private void openPipes(LaunchSpec spec, boolean wantsStdin, int devNull, boolean give)
       throws LaunchException {
-    Fifo out = take(spec, Child.FIFO_STDOUT);
+    Prepared outputs = take(spec, fifos.takeForOutput(spec.processId()));
+    Fifo out = outputs.fifos().getFirst();
     stdout = out;
-    Fifo err = take(spec, Child.FIFO_STDERR);
+    Fifo err = outputs.fifos().getLast();
     stderr = err;
+    kept(outputs);
+    tell(Child.FIFO_STDOUT, out);
+    tell(Child.FIFO_STDERR, err);
     forChild(spec, out.writeFd(), Fcntl.O_WRONLY, give);
     forChild(spec, err.writeFd(), Fcntl.O_WRONLY, give);
     stdinFd = devNull;
     if (wantsStdin) {
-      Fifo in = take(spec, Child.FIFO_STDIN);
+      Prepared input = take(spec, fifos.takeForInput(spec.processId()));
+      Fifo in = input.fifos().getFirst();
       stdin = in;
+      kept(input);
+      tell(Child.FIFO_STDIN, in);
       forChild(spec, in.readFd(), Fcntl.O_RDONLY, give);
       stdinFd = in.readFd();
     }
   }
 
-  private Fifo take(LaunchSpec spec, String key) throws LaunchException {
-    Fifo fifo = fifos.take();
-    if (fifo.readFd() < 0) {
-      throw LaunchFailures.resources("no pipe for command '" + spec.cmd() + "'", fifo.readFd());
+  private Prepared take(LaunchSpec spec, Prepared prepared) throws LaunchException {
+    if (prepared.error() < 0) {
+      throw LaunchFailures.resources("no pipe for command '" + spec.cmd() + "'", prepared.error());
     }
+    taken.add(prepared);
+    return prepared;
+  }
+
+  private void kept(Prepared prepared) {
+    kept(prepared.box(), prepared.unkept());
+  }
+
+  private void kept(@Nullable Box box, @Nullable String unkept) {
+    if (box != null) {
+      box.use();
+      boxes.add(box);
+    }
+    String why = unkept == null ? keeper.problem() : unkept;
+    if (why != null) {
+      facts.put(Child.KEEPER, why);
+    }
+  }
+
+  private void tell(String key, Fifo fifo) {
     if (fifo.path() == null) {
       facts.put(Child.PIPES, "anonymous");
     } else {
       facts.put(key, fifo.path());
     }
-    return fifo;
   }
 
   /// The child's end blocks, as programs expect, and belongs to the user, so that `/dev/stdout` can be opened again.
@@ -95,7 +127,9 @@ final class ChildStreams {
   private void openTerminal(LaunchSpec spec, PtySize size, boolean give, int ttyGid)
       throws LaunchException {
     String what = "no terminal for command '" + spec.cmd() + "'";
-    carrier = take(spec, Child.FIFO_PTY);
+    Fifo between = take(spec, fifos.takeUnkept(spec.processId())).fifos().getFirst();
+    carrier = between;
+    tell(Child.FIFO_PTY, between);
     master = orThrow(what, Terminals.openMaster());
     masterForInput = orThrow(what, Posix.dup(master));
     orThrow(what, Terminals.setSize(master, size.columns(), size.rows()));
@@ -111,6 +145,20 @@ final class ChildStreams {
       orThrow(what, Posix.chown(slave, spec.user().uid(), group));
       orThrow(what, Posix.chmod(slave, ttyGid >= 0 ? S_GROUP_WRITES : 0600));
     }
+    keepTerminal(spec.processId(), master, between.readFd());
+  }
+
+  private void keepTerminal(String processId, int openMaster, int carrierFd) {
+    int[] error = new int[1];
+    int[] ends = {openMaster, carrierFd};
+    Box box = Box.of(processId, -1, ChildDescriptors.TERMINAL, ends, error);
+    if (box == null) {
+      kept(null, Box.refusal(error[0]));
+      return;
+    }
+    keeper.add(box);
+    keeper.flush();
+    kept(box, box.refused());
   }
 
   private static int orThrow(String what, int result) throws LaunchException {
@@ -144,6 +192,26 @@ final class ChildStreams {
     }
   }
 
+  /// The child runs. With a pidfd its exit status is kept too.
+  ///
+  /// @param pidfd -1 when there is none
+  void started(String processId, int pidfd) {
+    if (boxes.isEmpty()) {
+      return;
+    }
+    Box first = boxes.getFirst(); // that of output
+    int added = pidfd < 0 ? 0 : first.add(processId, Child.EXIT, pidfd);
+    if (added < 0) {
+      facts.put(Child.KEEPER, "its exit: " + Box.refusal(added));
+    }
+    first.seal();
+  }
+
+  /// What the keeper has of it.
+  List<Box> boxes() {
+    return boxes;
+  }
+
   Map<String, String> facts() {
     return facts;
   }
@@ -165,25 +233,13 @@ final class ChildStreams {
 
   /// Closes and removes everything, on both sides.
   void discard() {
-    discard(stdin);
-    discard(stdout);
-    discard(stderr);
-    discard(carrier);
+    boxes.forEach(keeper::remove);
+    taken.forEach(fifos::discard);
     if (master >= 0) {
       Posix.close(master);
     }
     if (masterForInput >= 0) {
       Posix.close(masterForInput);
-    }
-  }
-
-  /// Not back into the pool: its owner may have been changed, and its path told.
-  private void discard(@Nullable Fifo fifo) {
-    if (fifo != null) {
-      fifo.closeEnds();
-      if (fifo.path() != null) {
-        fifos.retire(fifo.path());
-      }
     }
   }
 }

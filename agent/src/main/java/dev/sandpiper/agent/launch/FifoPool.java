@@ -4,6 +4,8 @@ import dev.sandpiper.agent.posix.Errno;
 import dev.sandpiper.agent.posix.Fcntl;
 import dev.sandpiper.agent.posix.Posix;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -12,18 +14,17 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
-/// FIFOs made ahead, so that a start only takes them.
+/// FIFOs made ahead, so that a start only takes them, and that the keeper has before anything can be written to them.
 ///
-/// One background thread makes new ones when half are gone, and unlinks used ones in batches. Both ends of a FIFO in the
-/// pool are non-blocking; whoever takes it makes the child's end blocking. Thread-safe.
+/// One background thread makes new ones when half are gone, gives the agent's ends of them to the keeper, and unlinks used ones in
+/// batches. Of output that is the read end, of input the write end: what the keeper holds delays no end of file. Both ends of a
+/// FIFO in the pool are non-blocking; whoever takes it makes the child's end blocking. Thread-safe.
 final class FifoPool implements AutoCloseable {
-  /// A burst of ten starts with stdin; each costs two descriptors while it waits.
+  /// A burst of ten starts with stdin; each costs two descriptors while it waits, and every box one or two.
   static final int READY = 32;
 
-  private static final int REFILL_BELOW = READY / 2;
-
-  /// Two descriptors each, so that a refill takes at most a fourth of those that are kept.
-  private static final int CHECK_SPARE_EVERY = 4;
+  /// Given to the keeper together, in one message, before a start can have them.
+  private static final int TOGETHER = 3;
 
   /// Used FIFOs that wait to be unlinked; when full, the caller unlinks.
   private static final int RETIRED = 1024;
@@ -37,13 +38,13 @@ final class FifoPool implements AutoCloseable {
   /// 256 KiB hold about four times the default before a busy command has to wait for the pipe loop.
   private static final int PIPE_BYTES = 256 * 1024;
 
-  /// What a refill gets while descriptors are scarce.
-  private static final Fifo NONE = new Fifo(null, -Errno.EMFILE, -Errno.EMFILE);
+  private static final int[] NO_MORE = {};
 
   private final FifoDirectory directory;
+  private final Keeper keeper;
   private final BooleanSupplier spare;
-  private final BlockingQueue<Fifo> ready;
-  private final int refillBelow;
+  private final Store outputs;
+  private final Store inputs;
   private final BlockingQueue<String> retired = new ArrayBlockingQueue<>(RETIRED);
   private final EndedInputs ended = new EndedInputs();
   private final AtomicLong names = new AtomicLong();
@@ -58,29 +59,91 @@ final class FifoPool implements AutoCloseable {
     WORKING
   }
 
-  /// `ahead` is how many are kept ready: {@link #READY}, or fewer where descriptors are scarce.
-  FifoPool(FifoDirectory directory, int ahead) {
-    this(directory, ahead, () -> true);
+  /// What is ready of one kind.
+  private static final class Store {
+    final boolean forInput;
+    final BlockingQueue<Prepared> ready;
+    final int refillBelow;
+
+    Store(boolean forInput, int ahead) {
+      this.forInput = forInput;
+      ready = new ArrayBlockingQueue<>(ahead);
+      refillBelow = Math.max(1, ahead / 2);
+    }
+
+    boolean isLow() {
+      return ready.size() < refillBelow;
+    }
   }
 
+  /// @param ahead how many FIFOs are kept ready: {@link #READY}, or fewer, at least three, where descriptors are scarce
   /// @param spare whether there are descriptors to spare for FIFOs that nobody needs yet
-  FifoPool(FifoDirectory directory, int ahead, BooleanSupplier spare) {
+  FifoPool(FifoDirectory directory, Keeper keeper, int ahead, BooleanSupplier spare) {
     this.directory = directory;
+    this.keeper = keeper;
     this.spare = spare;
-    ready = new ArrayBlockingQueue<>(ahead);
-    refillBelow = Math.max(1, Math.min(REFILL_BELOW, ahead / 2));
+    int starts = ahead / 3;
+    outputs = new Store(false, starts);
+    inputs = new Store(true, ahead - 2 * starts);
     upkeep = Thread.ofPlatform().name("fifo-upkeep").daemon().unstarted(this::keepUp);
+  }
+
+  /// Begins to make them; after the keeper has looked at what an earlier agent left.
+  void start() {
     upkeep.start();
   }
 
-  /// A FIFO nobody has used: prepared, or made now. Where none can be made, an anonymous pipe. A negative answer of the
-  /// kernel comes back as a FIFO whose descriptors both hold it (`-EMFILE`, `-ENFILE`).
-  Fifo take() {
-    Fifo prepared = ready.poll();
-    if (ready.size() < refillBelow) {
+  /// Two FIFOs nobody has used, for output: prepared, or made now. Where none can be made, anonymous pipes. See {@link Prepared#error}
+  /// for `-EMFILE` and `-ENFILE`.
+  Prepared takeForOutput(String processId) {
+    return take(outputs, processId);
+  }
+
+  /// The same for input: one.
+  Prepared takeForInput(String processId) {
+    return take(inputs, processId);
+  }
+
+  /// A FIFO for whoever sees to its being kept.
+  Prepared takeUnkept(String processId) {
+    Prepared prepared = takeForInput(processId);
+    if (prepared.box() == null) {
+      return prepared;
+    }
+    keeper.remove(prepared.box());
+    return new Prepared(prepared.fifos(), null, null);
+  }
+
+  private Prepared take(Store store, String processId) {
+    Prepared prepared = store.ready.poll();
+    if (store.isLow()) {
       wakeNow();
     }
-    return prepared != null ? prepared : makeOrFallBack();
+    if (prepared == null) {
+      prepared = boxed(make(store.forInput, true), store.forInput, processId);
+      keeper.flush();
+    } else if (prepared.unkept() != null) { // there may be room by now
+      if (prepared.box() == null) {
+        prepared = boxed(prepared.fifos(), store.forInput, processId);
+      } else {
+        keeper.add(prepared.box());
+      }
+      keeper.flush();
+    }
+    return prepared;
+  }
+
+  /// A start has failed. Not back into the pool: their owner may have been changed, and their paths told.
+  void discard(Prepared prepared) {
+    if (prepared.box() != null) {
+      keeper.remove(prepared.box());
+    }
+    for (Fifo fifo : prepared.fifos()) {
+      fifo.closeEnds();
+      if (fifo.path() != null) {
+        retire(fifo.path());
+      }
+    }
   }
 
   /// The FIFO has done its work: its path goes. Does not block on the file system.
@@ -102,8 +165,9 @@ final class FifoPool implements AutoCloseable {
     }
   }
 
+  /// FIFOs, not starts.
   int ready() {
-    return ready.size();
+    return 2 * outputs.ready.size() + inputs.ready.size();
   }
 
   /// Wakes the thread for something that may gather with others.
@@ -120,9 +184,47 @@ final class FifoPool implements AutoCloseable {
     }
   }
 
-  private Fifo makeOrFallBack() {
+  /// One or two, or one with the kernel's negative answer.
+  private List<Fifo> make(boolean forInput, boolean fallBack) {
+    Fifo first = make(fallBack);
+    if (forInput || first.readFd() < 0) {
+      return List.of(first);
+    }
+    Fifo second = make(fallBack);
+    if (second.readFd() < 0) {
+      remove(first);
+      return List.of(second);
+    }
+    return List.of(first, second);
+  }
+
+  /// Not held before the next flush of the keeper.
+  private Prepared boxed(List<Fifo> fifos, boolean forInput, String name) {
+    Fifo first = fifos.getFirst();
+    if (first.readFd() < 0) {
+      return Prepared.failed(first.readFd());
+    }
+    int[] error = new int[1];
+    Box box;
+    if (forInput) {
+      box = Box.of(name, first.writeFd(), "", NO_MORE, error);
+    } else {
+      int[] ends = {first.readFd(), fifos.getLast().readFd()};
+      box = Box.of(name, -1, ChildDescriptors.PIPES, ends, error);
+    }
+    if (box == null) {
+      return new Prepared(fifos, null, Box.refusal(error[0]));
+    }
+    if (forInput) {
+      box.seal();
+    }
+    keeper.add(box);
+    return new Prepared(fifos, box, null);
+  }
+
+  private Fifo make(boolean fallBack) {
     Fifo made = make();
-    if (made.readFd() >= 0 || isShortage(made.readFd())) {
+    if (!fallBack || made.readFd() >= 0 || isShortage(made.readFd())) {
       return made;
     }
     int[] pipe = new int[2];
@@ -179,29 +281,44 @@ final class FifoPool implements AutoCloseable {
   private void pause(State kind, long nanos) {
     state.set(kind);
     boolean idle = kind == State.GATHERING || (retired.isEmpty() && !ended.hasNews());
-    if (!closed && idle && ready.size() >= refillBelow && !ended.isUrgent()) {
+    if (!closed && idle && !outputs.isLow() && !inputs.isLow() && !ended.isUrgent()) {
       LockSupport.parkNanos(this, nanos);
     }
     state.set(State.WORKING);
   }
 
   private void refill() {
-    int made = 0;
-    boolean mayTake = true;
-    while (!closed && ready.remainingCapacity() > 0) {
-      if (made++ % CHECK_SPARE_EVERY == 0) {
-        mayTake = spare.getAsBoolean();
-      }
-      Fifo fifo = mayTake ? make() : NONE;
-      if (fifo.readFd() < 0) {
-        // Starts make their own, or fall back and say so; trying again at once would only spin.
-        LockSupport.parkNanos(this, REFUSED_NANOS);
-        return;
-      }
-      if (!ready.offer(fifo)) {
-        discard(fifo);
-      }
+    boolean more = true;
+    while (!closed && more) {
+      boolean output = refill(outputs);
+      more = refill(inputs) || output;
     }
+  }
+
+  /// Makes a few; says whether there is room for others.
+  private boolean refill(Store store) {
+    int wanted = Math.min(TOGETHER, store.ready.remainingCapacity());
+    if (wanted == 0) {
+      return false;
+    }
+    List<Prepared> made = new ArrayList<>(TOGETHER);
+    boolean mayTake = true;
+    while (made.size() < wanted && (mayTake = spare.getAsBoolean())) {
+      List<Fifo> fifos = make(store.forInput, false);
+      String path = fifos.getFirst().path();
+      if (path == null) {
+        mayTake = false;
+        break;
+      }
+      made.add(boxed(fifos, store.forInput, path));
+    }
+    keeper.flush();
+    store.ready.addAll(made); // nobody else adds
+    if (!mayTake) {
+      // Starts make their own, or fall back and say so; trying again at once would only spin.
+      LockSupport.parkNanos(this, REFUSED_NANOS);
+    }
+    return mayTake && store.ready.remainingCapacity() > 0;
   }
 
   private void unlinkRetired() {
@@ -210,10 +327,19 @@ final class FifoPool implements AutoCloseable {
     batch.forEach(Posix::unlink);
   }
 
-  private static void discard(Fifo fifo) {
+  private static void remove(Fifo fifo) {
     fifo.closeEnds();
     if (fifo.path() != null) {
       Posix.unlink(fifo.path());
+    }
+  }
+
+  private void empty(Store store) {
+    for (Prepared left = store.ready.poll(); left != null; left = store.ready.poll()) {
+      if (left.box() != null) {
+        keeper.remove(left.box());
+      }
+      left.fifos().forEach(FifoPool::remove);
     }
   }
 
@@ -230,9 +356,8 @@ final class FifoPool implements AutoCloseable {
         interrupted = true;
       }
     }
-    for (Fifo fifo = ready.poll(); fifo != null; fifo = ready.poll()) {
-      discard(fifo);
-    }
+    empty(outputs);
+    empty(inputs);
     unlinkRetired();
     ended.unlinkAll();
     directory.removeIfEmpty();

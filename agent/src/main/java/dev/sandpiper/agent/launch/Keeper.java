@@ -12,12 +12,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +32,8 @@ import org.slf4j.LoggerFactory;
 /// there are many small messages, all boxes in use are sent again in as few messages as possible, and then the old ones are
 /// dropped, in this order. Where the kernel refuses, {@link Child#KEEPER} in the process's facts tells.
 ///
-/// Started when the first command has been started. Thread-safe; its lock is innermost, and held across a spawn.
+/// Boxes come before commands: what a command prints can be kept from its first byte on. The program is started with the first
+/// command. Thread-safe; its lock is innermost, and held across a spawn.
 public final class Keeper {
   private static final Logger LOG = LoggerFactory.getLogger("keeper");
 
@@ -70,7 +69,16 @@ public final class Keeper {
   /// What an earlier agent left for one process.
   static final class Found {
     private final Map<String, Integer> descriptors = new HashMap<>();
-    private final List<Box> boxes = new ArrayList<>(1);
+    private final List<Box> boxes = new ArrayList<>(2);
+
+    private void add(Found more) {
+      boxes.addAll(more.boxes);
+      more.descriptors.forEach((name, fd) -> {
+        if (descriptors.putIfAbsent(name, fd) != null) {
+          Posix.close(fd);
+        }
+      });
+    }
 
     /// Takes a descriptor out; -1 when there is none of that name.
     int take(String name) {
@@ -121,15 +129,17 @@ public final class Keeper {
   private long notBefore = System.nanoTime();
 
   /// Why there is no keeper; null while there is or can be one.
-  @GuardedBy("this")
-  private @Nullable String problem;
+  private volatile @Nullable String problem;
+
+  /// Its program was started, and has not been seen to end.
+  private volatile boolean runs;
 
   @GuardedBy("this")
   private final Set<Box> boxes = new LinkedHashSet<>();
 
-  /// With whom to tell why it is not kept. Bound: one or two per process, until the next {@link #flush}.
+  /// Bound: what is made ahead, and one per process, until the next {@link #flush}.
   @GuardedBy("this")
-  private final Map<Box, Consumer<String>> unsent = new LinkedHashMap<>();
+  private final Set<Box> unsent = new LinkedHashSet<>();
 
   @GuardedBy("this")
   private boolean closed;
@@ -141,7 +151,7 @@ public final class Keeper {
   @GuardedBy("this")
   private int sent;
 
-  /// By process, until they are claimed.
+  /// By process, or by the path of a FIFO that was given to one, until they are claimed.
   @GuardedBy("this")
   private final Map<String, Found> found = new HashMap<>();
 
@@ -202,8 +212,7 @@ public final class Keeper {
     }
     sendFd = send;
     receiveFd = receive;
-    exitFd = pidfd;
-    pid = left.pid();
+    watch(pidfd, left.pid());
     look();
   }
 
@@ -215,11 +224,17 @@ public final class Keeper {
       return;
     }
     if (left.equals(ProcStat.identity(left.pid()))) {
-      exitFd = pidfd;
-      pid = left.pid();
+      watch(pidfd, left.pid());
     } else {
       Posix.close(pidfd);
     }
+  }
+
+  @GuardedBy("this")
+  private void watch(int pidfd, int keeperPid) {
+    exitFd = pidfd;
+    pid = keeperPid;
+    runs = true;
   }
 
   /// Duplicates of the two ends by name, close-on-exec; empty where nothing was kept. Through them whoever takes the agent's
@@ -265,13 +280,14 @@ public final class Keeper {
   /// A box may be in the queue twice, where an agent was killed while it sent everything again.
   @GuardedBy("this")
   private void put(Box.Opened opened) {
-    Found process = found.computeIfAbsent(opened.content().processId(), _ -> new Found());
+    Found process = found.computeIfAbsent(opened.content().name(), _ -> new Found());
     Map<String, Integer> descriptors = opened.content().descriptors();
     if (process.descriptors.keySet().containsAll(descriptors.keySet())) {
       descriptors.values().forEach(Posix::close);
       Posix.close(opened.box().fd());
       return;
     }
+    opened.box().use();
     process.boxes.add(opened.box());
     boxes.add(opened.box());
     descriptors.forEach((name, fd) -> {
@@ -282,14 +298,29 @@ public final class Keeper {
   }
 
   /// Whether there is anything of a process that has not been claimed.
-  public synchronized boolean holds(String processId) {
-    return found.containsKey(processId);
+  public synchronized boolean holds(EarlierChild process) {
+    boolean holds = found.containsKey(process.processId());
+    for (String fact : process.facts().values()) {
+      holds |= found.containsKey(fact);
+    }
+    return holds;
   }
 
-  /// What there is of one process; once.
-  synchronized Found claim(String processId) {
-    Found claimed = found.remove(processId);
-    return claimed == null ? new Found() : claimed;
+  /// What there is of one process; once. A box that was given to it just before an earlier agent was killed has only the name of its
+  /// FIFO.
+  synchronized Found claim(EarlierChild process) {
+    Found claimed = new Found();
+    Found named = found.remove(process.processId());
+    if (named != null) {
+      claimed.add(named);
+    }
+    for (String fact : process.facts().values()) {
+      Found byPath = found.remove(fact);
+      if (byPath != null) {
+        claimed.add(byPath);
+      }
+    }
+    return claimed;
   }
 
   /// Why something of an earlier agent may be missing; null when everything was there.
@@ -319,10 +350,11 @@ public final class Keeper {
 
   // --- Keeping. ---
 
-  /// Keeps a box, from the next {@link #flush} on. `refused` is told, at that moment, why it is not; it returns at once.
-  synchronized void add(Box box, Consumer<String> refused) {
+  /// Keeps a box, from the next {@link #flush} on, which tells the box if it is not.
+  synchronized void add(Box box) {
+    box.refused(null);
     boxes.add(box);
-    unsent.put(box, refused);
+    unsent.add(box);
   }
 
   /// Empties a box; its place in the queue is used again some time.
@@ -335,39 +367,61 @@ public final class Keeper {
     }
   }
 
-  /// Sends what has come since the last time, in one message where that is enough, and starts the keeper where there is none.
-  public void flush() {
-    List<Consumer<String>> told;
-    String why;
-    synchronized (this) {
-      told = List.copyOf(unsent.values());
-      why = sendAndStart();
-      unsent.clear();
+  /// Sends what has come since the last time, in one message where that is enough.
+  public synchronized void flush() {
+    if (closed || unsent.isEmpty()) {
+      return;
     }
-    if (why != null) {
-      told.forEach(refused -> refused.accept(why));
+    int error = open();
+    if (error < 0) {
+      refuse("no socket pair for the keeper: " + Errno.describe(error));
+      return;
     }
+    error = send();
+    if (error < 0) {
+      refuse("the keeper takes no more: " + Box.refusal(error));
+    }
+    unsent.clear();
   }
 
   @GuardedBy("this")
-  private @Nullable String sendAndStart() {
-    if (closed || (unsent.isEmpty() && (boxes.isEmpty() || exitFd >= 0))) {
-      return null;
+  private void refuse(String why) {
+    unsent.forEach(box -> box.refused(why));
+    unsent.clear();
+  }
+
+  @GuardedBy("this")
+  private int open() {
+    if (sendFd >= 0) {
+      return 0;
     }
-    if (sendFd < 0) {
-      int[] pair = new int[2];
-      int made = Sockets.pair(pair);
-      if (made < 0) {
-        return "no socket pair for the keeper: " + Errno.describe(made);
-      }
+    int[] pair = new int[2];
+    int made = Sockets.pair(pair);
+    if (made == 0) {
       sendFd = pair[0];
       receiveFd = pair[1];
     }
-    int error = send();
-    if (exitFd < 0 && System.nanoTime() - notBefore >= 0) {
-      startProgram();
+    return made;
+  }
+
+  /// Starts the keeper where there is none; costs nothing where there is one. Before every spawn.
+  ///
+  /// @return whether this call has started it, and {@link #exitFd} is to be watched
+  public boolean start() {
+    return !runs && startNow();
+  }
+
+  private synchronized boolean startNow() {
+    if (closed || exitFd >= 0 || System.nanoTime() - notBefore < 0 || open() < 0) {
+      return false;
     }
-    return error < 0 ? "the keeper takes no more: " + Box.refusal(error) : problem;
+    startProgram();
+    return exitFd >= 0;
+  }
+
+  /// Why nothing is kept; null when there is no such reason.
+  @Nullable String problem() {
+    return problem;
   }
 
   @GuardedBy("this")
@@ -377,7 +431,7 @@ public final class Keeper {
     if (manySmall || messages + needed > MOST_MESSAGES) {
       return repack();
     }
-    return send(List.copyOf(unsent.keySet()));
+    return send(List.copyOf(unsent));
   }
 
   /// First the new messages, then the old ones go: whoever is killed in between has every box at least once.
@@ -437,6 +491,7 @@ public final class Keeper {
         startedNanos = System.nanoTime();
         exitFd = Tasks.pidfdOpen(started);
         if (exitFd >= 0) {
+          runs = true;
           problem = write(ProcStat.identity(started));
           return;
         }
@@ -466,7 +521,7 @@ public final class Keeper {
     return pid;
   }
 
-  /// The keeper has ended; with the next {@link #flush} another one gets the same two ends, and so holds the same descriptors.
+  /// The keeper has ended; with the next {@link #start} another one gets the same two ends, and so holds the same descriptors.
   public synchronized void replace() {
     if (exitFd < 0) {
       return;
@@ -488,11 +543,16 @@ public final class Keeper {
     Posix.close(exitFd);
     exitFd = -1;
     pid = 0;
+    runs = false;
   }
 
   /// Whether anything would be closed if the keeper ended now.
   public synchronized boolean holdsAnything() {
-    return !boxes.isEmpty() || foreign >= 0;
+    boolean any = foreign >= 0;
+    for (Box box : boxes) {
+      any |= box.inUse();
+    }
+    return any;
   }
 
   /// The agent ends.

@@ -1,5 +1,8 @@
 package dev.sandpiper.agent.launch;
 
+import java.util.Map;
+import java.util.function.Consumer;
+
 /// Starts children. Thread-safe.
 public interface Launcher extends AutoCloseable {
   /// Whether {@link #launchHere} will do, that is whether the user is the agent's own identity.
@@ -7,7 +10,14 @@ public interface Launcher extends AutoCloseable {
 
   /// Starts a child on the calling thread, in about 0.1 ms; blocks for that and for nothing else. Throws
   /// `IllegalArgumentException` unless {@link #canLaunchHere}.
-  Child launchHere(LaunchSpec spec) throws LaunchException;
+  ///
+  /// @param prepared called on this thread right before the spawn, see {@link LaunchCallback#onPrepared}
+  Child launchHere(LaunchSpec spec, Consumer<Map<String, String>> prepared) throws LaunchException;
+
+  /// The same for whom nobody has to know before.
+  default Child launchHere(LaunchSpec spec) throws LaunchException {
+    return launchHere(spec, _ -> {});
+  }
 
   /// Starts a child on the spawner thread, the only one that changes its identity. Waits nowhere: the queue holds 1,024
   /// starts, and one too many fails with `RESOURCES` on the calling thread.
@@ -31,8 +41,13 @@ public interface Launcher extends AutoCloseable {
   @Override
   void close();
 
-  /// Called exactly once, on the spawner thread: return soon, and throw nothing.
+  /// Called exactly once with an outcome, on the spawner thread: return soon, and throw nothing.
   interface LaunchCallback {
+    /// The command is spawned when this returns, unless the kernel refuses: everything is there that it needs.
+    ///
+    /// @param facts what {@link Child#facts} will say of its descriptors
+    default void onPrepared(Map<String, String> facts) {}
+
     void onLaunched(Child child);
 
     void onFailed(LaunchException failure);

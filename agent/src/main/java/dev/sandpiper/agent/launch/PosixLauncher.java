@@ -18,6 +18,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -104,6 +105,7 @@ public final class PosixLauncher implements Launcher {
     PosixLauncher launcher =
         new PosixLauncher(users, openFiles, directory, stateDirectory, earlier, inherited);
     launcher.keeper.recover(inherited.of(Inherited.KEEPER));
+    launcher.fifos.start();
     return launcher;
   }
 
@@ -122,10 +124,11 @@ public final class PosixLauncher implements Launcher {
     if (devNull < 0) {
       throw new IllegalStateException("cannot open /dev/null: " + Errno.describe(devNull));
     }
+    keeper = new Keeper(stateDirectory, new KeeperStarter());
     boolean plenty = Long.compareUnsigned(openFiles.agentSoft(), PLENTY_OF_DESCRIPTORS) >= 0;
     fifos =
         new FifoPool(
-            directory, plenty ? FifoPool.READY : 4, () -> this.openFiles.hasSpare(devNull));
+            directory, keeper, plenty ? FifoPool.READY : 4, () -> this.openFiles.hasSpare(devNull));
     boolean reaps = OrphanReaper.isNeeded();
     registry = new ChildRegistry(reaps);
     for (EarlierChild child : earlier) {
@@ -134,7 +137,6 @@ public final class PosixLauncher implements Launcher {
       }
     }
     this.inherited = inherited;
-    keeper = new Keeper(stateDirectory, new KeeperStarter());
     orphans = reaps ? new OrphanReaper(registry) : null;
     spawner = new SpawnerThread(this);
   }
@@ -170,12 +172,13 @@ public final class PosixLauncher implements Launcher {
   }
 
   @Override
-  public Child launchHere(LaunchSpec spec) throws LaunchException {
+  public Child launchHere(LaunchSpec spec, Consumer<Map<String, String>> prepared)
+      throws LaunchException {
     if (!canLaunchHere(spec)) {
       throw new IllegalArgumentException(
           "user '" + spec.user().name() + "' is not the agent's own identity");
     }
-    return start(spec, null);
+    return start(spec, null, prepared);
   }
 
   @Override
@@ -184,7 +187,8 @@ public final class PosixLauncher implements Launcher {
   }
 
   /// @param identity null to stay who one is; on the spawner thread otherwise
-  Child start(LaunchSpec spec, @Nullable Identity identity) throws LaunchException {
+  Child start(LaunchSpec spec, @Nullable Identity identity, Consumer<Map<String, String>> prepared)
+      throws LaunchException {
     refuseNuls(spec);
     Identity lent = canLaunchHere(spec) ? null : identity;
     if (lent != null && !canSwitch) {
@@ -198,10 +202,12 @@ public final class PosixLauncher implements Launcher {
     }
     boolean gives = spec.user().uid() != self.uid() || spec.user().gid() != ownGid;
     ChildStreams streams =
-        ChildStreams.open(spec, fifos, devNull, canSwitch && gives, canSwitch ? ttyGid : -1);
+        ChildStreams.open(
+            spec, fifos, keeper, devNull, canSwitch && gives, canSwitch ? ttyGid : -1);
     boolean throughShell = !openFiles.canLower(devNull);
     int pid = 0;
     try {
+      prepared.accept(streams.facts());
       Attempt attempt = new Attempt(spec, streams, throughShell);
       pid = lent != null ? as(lent, spec, attempt) : attempt.run();
       if (pid <= 0) {
@@ -321,6 +327,7 @@ public final class PosixLauncher implements Launcher {
       exitFd = ExitPipe.open(pid);
       streams.facts().put(Child.EXIT_WATCH, "thread");
     }
+    streams.started(spec.processId(), hasPidfd ? exitFd : -1);
     SpawnedChild child =
         new SpawnedChild(
             pid,
@@ -331,6 +338,7 @@ public final class PosixLauncher implements Launcher {
                 streams.output(),
                 streams.inputFd(),
                 streams.facts(),
+                streams.boxes(),
                 fifos,
                 keeper),
             registry,

@@ -93,20 +93,13 @@ final class SpawnedChild implements Child {
   }
 
   @Override
-  public void keep() {
-    if (found == null || found.boxes().isEmpty()) {
-      descriptors.keep(hasPidfd ? pidfd() : -1);
-    }
-  }
-
-  @Override
   public int kept(String name) {
     return found == null ? -1 : found.take(name);
   }
 
   @Override
   public void keep(String name, int fd) {
-    descriptors.keep(name, fd);
+    descriptors.keepNow(name, fd);
   }
 
   @Override

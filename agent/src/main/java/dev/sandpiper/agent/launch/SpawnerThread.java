@@ -67,7 +67,7 @@ final class SpawnerThread implements AutoCloseable {
     try {
       Child child;
       try {
-        child = launcher.start(spec, identity);
+        child = launcher.start(spec, identity, callback::onPrepared);
       } catch (LaunchException failure) {
         callback.onFailed(failure);
         return;

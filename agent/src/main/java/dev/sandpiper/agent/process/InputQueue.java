@@ -68,7 +68,6 @@ final class InputQueue {
   private final Duration stallLimit;
   private final ByteBuffer copyBuffer;
   private final ProcessCounters counters;
-  private final Runnable keepNow;
   private volatile boolean open;
   private volatile long accepted;
   private volatile Map<String, String> facts = Map.of();
@@ -93,19 +92,16 @@ final class InputQueue {
   private @Nullable Cancellable stall;
 
   /// @param copyBuffer direct, of {@link #COPY_BYTES}; one serves all queues, since only the pipe loop touches it
-  /// @param keepNow has the keeper hold what it was given
   InputQueue(
       Child child,
       PipeLoop loop,
       ProcessSettings settings,
       ByteBuffer copyBuffer,
-      ProcessCounters counters,
-      Runnable keepNow) {
+      ProcessCounters counters) {
     this.child = child;
     this.copyBuffer = copyBuffer;
     this.counters = counters;
     this.loop = loop;
-    this.keepNow = keepNow;
     this.limitBytes = settings.inputQueueBytes();
     this.stallLimit = settings.inputStallLimit();
     this.open = child.inputFd() >= 0;
@@ -246,8 +242,6 @@ final class InputQueue {
     file = InputFile.create(child, accepted, why);
     if (file == null) {
       facts = Map.of(COUNT, why[0]);
-    } else {
-      keepNow.run();
     }
   }
 

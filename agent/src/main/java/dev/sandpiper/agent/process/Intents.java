@@ -3,7 +3,7 @@ package dev.sandpiper.agent.process;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.JournalEntry.Started;
-import dev.sandpiper.agent.launch.Child;
+import dev.sandpiper.agent.launch.ProcessIdentity;
 import dev.sandpiper.agent.tree.ProcessTrees;
 import dev.sandpiper.agent.tree.TreeMember;
 import dev.sandpiper.agent.tree.TreeRoot;
@@ -14,20 +14,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Starts with a key that an earlier agent announced and of which the journal says no more: it was killed between the
 /// announcement and the entry of the start, some tenths of a millisecond.
 ///
-/// A process that carries the id in its environment was spawned and is taken over like any other. Where there is none, the
-/// start is taken not to have happened, and the key is free: a command that was spawned in that moment and was over before
-/// this agent looked is the one that can run twice.
+/// A process that carries the id in its environment was spawned and is taken over like any other. Where there is none it may have
+/// been spawned and be over: the announcement stays what it is, a process without a pid that has ended, nobody knows how; what
+/// it left in its pipes is read, and its key is not free. A command that has run never runs twice.
 public final class Intents {
   private static final Logger LOG = LoggerFactory.getLogger("process");
 
@@ -36,13 +37,18 @@ public final class Intents {
 
   private Intents() {}
 
-  /// The entries of a journal with every announcement settled, in the journal too. Looks at the machine's processes only if there
-  /// is one.
+  /// The entries of a journal with every announcement settled of which the process is found, in the journal too. Looks at the
+  /// machine's processes only if there is an open one.
   public static List<JournalEntry> settle(
       List<JournalEntry> entries, Journal journal, TreeSettings trees) {
     Map<String, Started> open = new LinkedHashMap<>();
+    Set<String> ended = new HashSet<>();
     for (JournalEntry entry : entries) {
-      if (entry instanceof Started started && started.isIntent()) {
+      if (entry instanceof JournalEntry.Ended end) {
+        if (open.remove(end.processId()) != null) {
+          ended.add(end.processId()); // never more than announced, and over
+        }
+      } else if (entry instanceof Started started && started.isIntent()) {
         open.put(started.processId(), started);
       } else if (!(entry instanceof JournalEntry.EmitterPosition)) {
         open.remove(entry.processId());
@@ -50,15 +56,28 @@ public final class Intents {
     }
     List<JournalEntry> settled = new ArrayList<>(entries.size());
     for (JournalEntry entry : entries) {
-      if (!(entry instanceof Started started && started.isIntent())) {
+      boolean over =
+          entry instanceof Started started
+              && started.isIntent()
+              && !open.containsKey(started.processId())
+              && !ended.contains(started.processId());
+      if (!over) {
         settled.add(entry);
       }
     }
     for (Started intent : open.values()) {
-      JournalEntry outcome = settle(intent, new ProcessTrees(trees, _ -> false));
-      settled.add(outcome);
+      Started found = find(intent, new ProcessTrees(trees, _ -> false));
+      if (found == null) {
+        LOG.warn(
+            "process {}: an earlier agent was killed while it started it, and whether it ran is not"
+                + " known",
+            intent.processId());
+        continue;
+      }
+      settled.remove(intent);
+      settled.add(found);
       try {
-        journal.append(outcome);
+        journal.append(found);
       } catch (IOException failure) {
         LOG.error("process {}: {}", intent.processId(), failure.getMessage());
       }
@@ -66,51 +85,19 @@ public final class Intents {
     return settled;
   }
 
-  private static JournalEntry settle(Started intent, ProcessTrees trees) {
+  private static @Nullable Started find(Started intent, ProcessTrees trees) {
+    if (!intent.bootId().equals(ProcessIdentity.thisBoot())) {
+      return null;
+    }
     try {
-      Optional<Started> found =
-          trees.members(new TreeRoot(intent.processId(), NOBODY, 0, List.of())).stream()
-              .min(Comparator.comparingLong(TreeMember::startTicks))
-              .filter(member -> leadsItsGroup(member.pid()))
-              .map(member -> started(intent, member));
-      if (found.isPresent()) {
-        LOG.info(
-            "process {} (pid {}) was started just before an earlier agent stopped",
-            intent.processId(),
-            found.get().pid());
-        return found.get();
-      }
+      return trees.members(new TreeRoot(intent.processId(), NOBODY, 0, List.of())).stream()
+          .min(Comparator.comparingLong(TreeMember::startTicks))
+          .filter(member -> leadsItsGroup(member.pid()))
+          .map(leader -> intent.as(leader.pid(), leader.startTicks(), intent.bootId()))
+          .orElse(null);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    }
-    return new JournalEntry.Deleted(intent.processId());
-  }
-
-  private static Started started(Started intent, TreeMember leader) {
-    Map<String, String> facts = new HashMap<>();
-    if (intent.pty()) {
-      target(leader.pid(), 0).ifPresent(path -> facts.put(Child.PTY, path));
-    } else {
-      target(leader.pid(), 0).ifPresent(path -> facts.put(Child.FIFO_STDIN, path));
-      target(leader.pid(), 1).ifPresent(path -> facts.put(Child.FIFO_STDOUT, path));
-      target(leader.pid(), 2).ifPresent(path -> facts.put(Child.FIFO_STDERR, path));
-      if (!facts.containsKey(Child.FIFO_STDOUT)) {
-        facts.put(Child.PIPES, "anonymous");
-      }
-    }
-    return intent.as(leader.pid(), leader.startTicks(), bootId()).with(facts);
-  }
-
-  /// What a descriptor of it is: a path, unless it is `/dev/null` or has none.
-  private static Optional<String> target(int pid, int descriptor) {
-    try {
-      String path =
-          Files.readSymbolicLink(Path.of("/proc/" + pid + "/fd/" + descriptor)).toString();
-      return path.startsWith("/") && !path.equals("/dev/null") && !path.endsWith(" (deleted)")
-          ? Optional.of(path)
-          : Optional.empty();
-    } catch (IOException _) {
-      return Optional.empty(); // gone, or another user's
+      return null;
     }
   }
 
@@ -123,14 +110,6 @@ public final class Intents {
       return behindName[2].equals(Integer.toString(pid)); // state, parent, group
     } catch (IOException | RuntimeException _) {
       return false; // gone
-    }
-  }
-
-  private static String bootId() {
-    try {
-      return Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
-    } catch (IOException _) {
-      return ""; // then nobody is taken over by it
     }
   }
 }

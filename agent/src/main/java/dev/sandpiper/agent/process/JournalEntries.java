@@ -49,12 +49,14 @@ final class JournalEntries {
   }
 
   /// A start with a key, before the spawn.
-  static JournalEntry intent(Description process) {
+  ///
+  /// @param facts what they will be
+  static JournalEntry intent(Description process, Map<String, String> facts) {
     return new JournalEntry.Started(
         process.processId(),
         0,
         0,
-        "",
+        ProcessIdentity.thisBoot(),
         process.cmd(),
         process.args(),
         process.cwd(),
@@ -63,7 +65,7 @@ final class JournalEntries {
         process.terminal(),
         process.timeLimitMillis(),
         process.startedAtMicros(),
-        Map.of(),
+        facts,
         process.key(),
         process.fingerprint(),
         process.ephemeral());

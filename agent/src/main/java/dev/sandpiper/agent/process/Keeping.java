@@ -1,17 +1,15 @@
 package dev.sandpiper.agent.process;
 
-import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.Keeper;
 import dev.sandpiper.agent.output.FdWatch;
 import dev.sandpiper.agent.output.PipeLoop;
 import org.jspecify.annotations.Nullable;
 
-/// Works the keeper from the pipe loop, so that no start waits for it: what is handed over in one turn of the loop is sent
-/// together, and a keeper that has ended is replaced. Pipe loop only.
+/// Has the keeper run while there is anything to keep: it is started before the first command, and one that has ended is replaced.
+/// Pipe loop only, but for {@link #ready}.
 final class Keeping {
   private final Keeper keeper;
   private final PipeLoop loop;
-  private boolean flushing;
   private @Nullable FdWatch watch;
 
   Keeping(Keeper keeper, PipeLoop loop) {
@@ -19,17 +17,23 @@ final class Keeping {
     this.loop = loop;
   }
 
-  void keep(Child child) {
-    child.keep();
-    if (!flushing) {
-      flushing = true;
-      loop.execute(this::flush);
+  /// Before a spawn, on any thread: what the command prints is kept from the first byte on.
+  void ready() {
+    if (keeper.start()) {
+      loop.execute(this::watch);
     }
   }
 
-  void flush() {
-    flushing = false;
+  /// What has come from an earlier agent is held when this returns.
+  void hold() {
     keeper.flush();
+    if (keeper.holdsAnything()) {
+      keeper.start();
+    }
+    watch();
+  }
+
+  private void watch() {
     int exitFd = keeper.exitFd();
     if (watch == null && exitFd >= 0) {
       watch = loop.watch(exitFd, this::ended);
@@ -42,6 +46,6 @@ final class Keeping {
       watch = null;
     }
     keeper.replace();
-    flush();
+    hold();
   }
 }

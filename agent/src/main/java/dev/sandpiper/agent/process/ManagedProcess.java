@@ -43,6 +43,9 @@ public final class ManagedProcess {
     ENDED
   }
 
+  /// Nobody's pid: then only the mark counts.
+  private static final int NOBODY = -1;
+
   /// What only a live one has.
   private record Live(Child child, InputQueue input, StartSpec spec, SentSignals sent) {}
 
@@ -98,7 +101,7 @@ public final class ManagedProcess {
     return description.processId();
   }
 
-  /// The kernel's id, reused after the end.
+  /// The kernel's id, reused after the end; 0 where an agent was killed before it knew.
   public int pid() {
     return description.pid();
   }
@@ -281,7 +284,8 @@ public final class ManagedProcess {
             .map(known::get)
             .filter(Objects::nonNull)
             .toList();
-    return new TreeRoot(processId(), pid(), ticks, outputs);
+    int leader = pid() == 0 ? NOBODY : pid();
+    return new TreeRoot(processId(), leader, ticks, outputs);
   }
 
   /// Sets the size of the terminal. Returns what went wrong, in words; empty when nothing did.

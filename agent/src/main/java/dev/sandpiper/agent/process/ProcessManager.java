@@ -160,6 +160,11 @@ public final class ProcessManager {
     }
 
     @Override
+    public void beforeSpawn() {
+      keeping.ready();
+    }
+
+    @Override
     public boolean stopping() {
       return stopping;
     }
@@ -171,7 +176,7 @@ public final class ProcessManager {
         spec,
         child,
         log,
-        new InputQueue(child, loop, settings, inputCopyBuffer, counters, keeping::flush));
+        new InputQueue(child, loop, settings, inputCopyBuffer, counters));
   }
 
   /// A journal that cannot be written costs what a restart of the agent would know, never a command.
@@ -188,7 +193,6 @@ public final class ProcessManager {
 
   /// Its output goes into its log from now on, and its exit is waited for.
   private void begin(ManagedProcess process, Child child) {
-    loop.execute(() -> keeping.keep(child)); // before anything below can close what is to be kept
     attach(process.log(), child);
     ProcessLife life =
         new ProcessLife(process, child, loop, clock, settings.drainLimit(), this::ended);
@@ -258,7 +262,7 @@ public final class ProcessManager {
       LOG.info("{} processes of an earlier agent are taken over", adoption.adopted());
     }
     loop.execute(() -> {
-      keeping.flush(); // what was taken over is held from here on, and the rest may go
+      keeping.hold(); // what was taken over, from here on; the rest may go
       launcher.keeper().releaseUnclaimed();
     });
   }
@@ -288,7 +292,7 @@ public final class ProcessManager {
       store.recover(ended.processId(), bytes, index);
       return;
     }
-    boolean leftSomebody = launcher.keeper().holds(ended.processId());
+    boolean leftSomebody = launcher.keeper().holds(Adoption.earlier(started));
     OutputLog log =
         leftSomebody
             ? store.adoptEnded(ended.processId(), streamsOf(started), bytes, index)
@@ -470,8 +474,7 @@ public final class ProcessManager {
 
   private void closeKeeper(Consumer<Map<String, Integer>> sockets) throws InterruptedException {
     CountDownLatch kept = new CountDownLatch(1);
-    loop.execute(() -> { // behind what the last starts have handed over
-      keeping.flush();
+    loop.execute(() -> { // where what ends lets go of it
       Keeper keeper = launcher.keeper();
       // Left running are also background children of what has ended.
       boolean survivors =

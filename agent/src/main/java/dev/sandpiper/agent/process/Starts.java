@@ -15,14 +15,17 @@ import dev.sandpiper.agent.launch.Stdio;
 import dev.sandpiper.agent.posix.Signals;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// From a request to a child, once per key.
 ///
-/// A start with a key is announced in the journal before the spawn: an agent that is killed between spawn and journal leaves a
-/// process that its successor finds by its mark ({@link Intents}), so the key still means one process.
+/// A start with a key is announced in the journal right before the spawn, with the places of its descriptors: an agent that is
+/// killed between announcement and entry leaves what its successor takes for that process ({@link Intents}), so the key still
+/// means one.
 final class Starts {
   private static final Logger LOG = LoggerFactory.getLogger("process");
 
@@ -32,6 +35,9 @@ final class Starts {
     ManagedProcess register(Description description, StartSpec spec, Child child);
 
     void remember(JournalEntry entry);
+
+    /// A command is about to be spawned.
+    void beforeSpawn();
 
     /// Whether nothing is started any more.
     boolean stopping();
@@ -111,13 +117,17 @@ final class Starts {
       return;
     }
     boolean keyed = fingerprint.size() > 0;
-    if (keyed) {
-      keeper.remember(JournalEntries.intent(describe(spec, launch, fingerprint, 0)));
-    }
+    Consumer<Map<String, String>> announce =
+        facts -> {
+          if (keyed) {
+            keeper.remember(JournalEntries.intent(describe(spec, launch, fingerprint, 0), facts));
+          }
+        };
+    keeper.beforeSpawn();
     if (here && launcher.canLaunchHere(launch)) {
       Child child;
       try {
-        child = launcher.launchHere(launch);
+        child = launcher.launchHere(launch, announce);
       } catch (LaunchException failure) {
         failed(launch, keyed, refused(failure), callback);
         return;
@@ -128,6 +138,11 @@ final class Starts {
     launcher.launch(
         launch,
         new Launcher.LaunchCallback() {
+          @Override
+          public void onPrepared(Map<String, String> facts) {
+            announce.accept(facts);
+          }
+
           @Override
           public void onLaunched(Child child) {
             keep(spec, launch, fingerprint, child, callback);

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -23,6 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class KeeperTest {
+  private static final ProcessIdentity NOBODY = new ProcessIdentity(0, 0, "");
+
   @TempDir Path state;
   private LaunchFixture fixture;
   private Keeper keeper;
@@ -46,12 +49,20 @@ class KeeperTest {
     Box box = Box.of(processId, -1, Child.STDOUT, new int[] {pipe[0]}, new int[1]);
     Posix.close(pipe[0]);
     boxes.add(Objects.requireNonNull(box));
-    keeper.add(
-        boxes.getLast(),
-        why -> {
-          throw new AssertionError(why);
-        });
+    box.seal();
+    box.use();
+    keeper.add(box);
     return pipe[1];
+  }
+
+  private void hold(List<Box> boxes) {
+    keeper.flush();
+    keeper.start();
+    assertThat(boxes).allSatisfy(box -> assertThat(box.refused()).isNull());
+  }
+
+  private static EarlierChild process(String id) {
+    return new EarlierChild(id, NOBODY, false, Map.of());
   }
 
   private static long write(int fd) {
@@ -78,6 +89,7 @@ class KeeperTest {
 
   @Test
   void isThereOnlyOnceSomethingIsKept() {
+    await().until(() -> fixture.launcher.fifosReady() == FifoPool.READY);
     keeper.flush();
     assertThat(keeper.pid()).isZero();
     assertThat(state.resolve("keeper")).doesNotExist();
@@ -97,7 +109,7 @@ class KeeperTest {
   void holdsNothingButTheTwoEndsOfItsSocketPair() {
     List<Box> boxes = new ArrayList<>();
     int pipe = keepPipe("p1", boxes);
-    keeper.flush();
+    hold(boxes);
     // While its program is being loaded there are more.
     await()
         .ignoreExceptions()
@@ -114,13 +126,13 @@ class KeeperTest {
   void aNewAgentFindsEverythingAgainAndAgainUntilItIsLetGo() {
     List<Box> boxes = new ArrayList<>();
     int pipe = keepPipe("p1", boxes);
-    keeper.flush();
+    hold(boxes);
     for (int agent = 0; agent < 3; agent++) {
       Keeper other = found();
       assertThat(other.missed()).isNull();
-      assertThat(other.holds("p1")).isTrue();
+      assertThat(other.holds(process("p1"))).isTrue();
       assertThat(write(pipe)).isEqualTo(1);
-      Keeper.Found claimed = other.claim("p1");
+      Keeper.Found claimed = other.claim(process("p1"));
       int fd = claimed.take(Child.STDOUT);
       assertThat(Posix.read(fd, ByteBuffer.allocateDirect(9))).isEqualTo(1);
       Posix.close(fd);
@@ -139,7 +151,7 @@ class KeeperTest {
     for (int i = 0; i < 2000; i++) {
       boolean stays = i % 20 == 0;
       int pipe = keepPipe("p" + i, boxes);
-      keeper.flush();
+      hold(boxes.subList(i, i + 1));
       if (stays) {
         pipes.add(pipe);
       } else {
@@ -150,7 +162,7 @@ class KeeperTest {
     }
     Keeper other = found();
     for (int i = 0; i < 2000; i += 20) {
-      assertThat(other.holds("p" + i)).as("p%d", i).isTrue();
+      assertThat(other.holds(process("p" + i))).as("p%d", i).isTrue();
     }
     other.releaseUnclaimed();
     for (int pipe : pipes) {
@@ -165,7 +177,7 @@ class KeeperTest {
   void isReplacedByOneThatHoldsTheSame() {
     List<Box> boxes = new ArrayList<>();
     int pipe = keepPipe("p1", boxes);
-    keeper.flush();
+    hold(boxes);
     int first = keeper.pid();
     Tasks.kill(first, Signals.SIGKILL);
     await().until(() -> Posix.poll(keeper.exitFd(), Posix.POLLIN) > 0);
@@ -173,19 +185,65 @@ class KeeperTest {
     assertThat(early.missed()).as("while it was not collected").isEqualTo("the keeper was gone");
     early.close(true);
     keeper.replace();
-    keeper.flush();
+    keeper.start();
     assertThat(keeper.pid()).isPositive().isNotEqualTo(first);
     Keeper other = found();
-    assertThat(other.holds("p1")).isTrue();
+    assertThat(other.holds(process("p1"))).isTrue();
     other.close(true);
     Posix.close(pipe);
+  }
+
+  @Test
+  void whatACommandIsGivenIsHeldBeforeItIsSpawnedAndItsExitAtOnceBehind() throws Exception {
+    keeper.start();
+    LaunchSpec spec =
+        LaunchFixture.with(fixture.shell("exit 3"), new Stdio.Pipes(true));
+    List<Set<String>> held = new ArrayList<>();
+    Child child =
+        fixture.launcher.launchHere(
+            spec, facts -> held.add(heldOf(new EarlierChild("later", NOBODY, false, facts))));
+    assertThat(held).containsExactly(Set.of(Child.STDIN, Child.STDOUT, Child.STDERR));
+    assertThat(heldOf(process(spec.processId())))
+        .as("named by the process from here on")
+        .containsExactlyInAnyOrder(Child.STDOUT, Child.STDERR, Child.EXIT);
+    assertThat(heldOf(new EarlierChild(spec.processId(), NOBODY, false, child.facts())))
+        .containsExactlyInAnyOrder(Child.STDIN, Child.STDOUT, Child.STDERR, Child.EXIT);
+    assertThat(child.facts()).doesNotContainKey(Child.KEEPER);
+    child.closeInput();
+    assertThat(LaunchFixture.finish(child).exit()).isEqualTo(new Exit.Exited(3));
+    assertThat(keeper.holdsAnything()).as("but what is prepared").isFalse();
+  }
+
+  @Test
+  void aTerminalIsHeldBeforeItsCommandIsSpawned() throws Exception {
+    keeper.start();
+    LaunchSpec spec =
+        LaunchFixture.with(
+            fixture.shell("exit 4"), new Stdio.Terminal(new PtySize(80, 24)));
+    List<Set<String>> held = new ArrayList<>();
+    Child child =
+        fixture.launcher.launchHere(spec, _ -> held.add(heldOf(process(spec.processId()))));
+    assertThat(held).containsExactly(Set.of(Child.MASTER, Child.CARRIER));
+    assertThat(LaunchFixture.finish(child).exit()).isEqualTo(new Exit.Exited(4));
+    assertThat(keeper.holdsAnything()).isFalse();
+  }
+
+  /// The names of what another agent would find.
+  private Set<String> heldOf(EarlierChild process) {
+    Keeper other = found();
+    Keeper.Found claimed = other.claim(process);
+    Set<String> names = Set.copyOf(claimed.names());
+    claimed.closeRest();
+    other.close(true);
+    claimed.boxes().forEach(box -> Posix.close(box.fd()));
+    return names;
   }
 
   @Test
   void endsWithACleanStopAndStaysForSurvivors() {
     List<Box> boxes = new ArrayList<>();
     int pipe = keepPipe("p1", boxes);
-    keeper.flush();
+    hold(boxes);
     int pid = keeper.pid();
     keeper.close(true);
     assertThat(Posix.statusError("/proc/" + pid)).isZero();
@@ -201,11 +259,13 @@ class KeeperTest {
     Keeper none = new Keeper(state, new NoProgram());
     int[] pipe = new int[2];
     Posix.pipe2(pipe, Fcntl.O_CLOEXEC);
-    Box box = Box.of("p1", -1, Child.STDOUT, new int[] {pipe[0]}, new int[1]);
-    String[] told = new String[1];
-    none.add(Objects.requireNonNull(box), why -> told[0] = why);
+    Box box =
+        Objects.requireNonNull(Box.of("p1", -1, Child.STDOUT, new int[] {pipe[0]}, new int[1]));
+    none.add(box);
     none.flush();
-    assertThat(told[0]).startsWith("no keeper could be started: [/usr/bin/cat]: no such file");
+    assertThat(none.start()).isFalse();
+    assertThat(none.problem())
+        .startsWith("no keeper could be started: [/usr/bin/cat]: no such file");
     none.close(false);
     none.remove(box);
     Posix.close(pipe[0]);
