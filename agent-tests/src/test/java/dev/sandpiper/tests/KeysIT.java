@@ -3,8 +3,10 @@ package dev.sandpiper.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.sandpiper.proto.v1.Cause;
 import dev.sandpiper.proto.v1.ListRequest;
 import dev.sandpiper.proto.v1.ListResponse;
+import dev.sandpiper.proto.v1.ProcessInfo;
 import dev.sandpiper.tests.harness.HttpConnection;
 import dev.sandpiper.tests.harness.Measured;
 import dev.sandpiper.tests.harness.Native;
@@ -15,8 +17,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CyclicBarrier;
@@ -24,6 +28,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
@@ -32,6 +37,7 @@ import org.junit.jupiter.api.Test;
 final class KeysIT {
   private static final int KEYS = Boolean.getBoolean("sandpiper.proof") ? 1_000 : 60;
   private static final int CLIENTS = 8;
+  private static final int KILLS = Boolean.getBoolean("sandpiper.proof") ? 100 : 8;
 
   @Test
   void everyKeyIsOneProcessThoughEightClientsSendItAtOnceAndTheAgentIsKilledTwice()
@@ -53,7 +59,7 @@ final class KeysIT {
                 together.await(60, TimeUnit.SECONDS);
                 reached.set(key);
                 ids.computeIfAbsent(key, _ -> ConcurrentHashMap.newKeySet())
-                    .add(start(api, key, ran, repeats));
+                    .add(start(api, key, "echo %d >> %s; exec sleep 600", ran, repeats));
               }
               return null;
             }));
@@ -85,13 +91,64 @@ final class KeysIT {
     }
   }
 
+  /// The agent is killed again and again while commands are started that are over before the next one looks.
+  @Test
+  void aCommandThatIsOverAtOnceRunsOnceOrIsSaidToBeLost() throws Exception {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    try (RestartedAgent agent = new RestartedAgent().start();
+        ExecutorService client = Executors.newSingleThreadExecutor()) {
+      Path ran = Files.createFile(agent.directory().resolve("ran"));
+      AtomicBoolean enough = new AtomicBoolean();
+      AtomicInteger repeats = new AtomicInteger();
+      Future<List<String>> ids =
+          client.submit(() -> {
+            Native api = new Native(agent.rpc());
+            List<String> started = new ArrayList<>();
+            while (!enough.get()) {
+              started.add(start(api, started.size(), "echo %d >> %s; echo said", ran, repeats));
+            }
+            return started;
+          });
+      for (int kill = 0; kill < KILLS; kill++) {
+        LockSupport.parkNanos(random.nextLong(60_000_000));
+        agent.kill();
+        agent.start();
+      }
+      enough.set(true);
+      List<String> started = ids.get(2, TimeUnit.MINUTES);
+      Native api = new Native(agent.rpc());
+      Set<Integer> lines = new HashSet<>();
+      for (String line : Files.readAllLines(ran)) {
+        assertThat(lines.add(Integer.parseInt(line)))
+            .as("%s ran twice, seed %d", line, seed)
+            .isTrue();
+      }
+      int lost = 0;
+      assertThat(started).doesNotHaveDuplicates();
+      for (int key = 0; key < started.size(); key++) {
+        ProcessInfo process = api.await(started.get(key));
+        boolean unknown = process.getEnd().getCause() == Cause.CAUSE_LOST;
+        if (lines.contains(key)) {
+          assertThat(api.read(started.get(key)))
+              .as("%s, seed %d", process, seed)
+              .isEqualTo("said\n");
+        } else {
+          assertThat(unknown).as("%s did not run, seed %d", process, seed).isTrue();
+        }
+        lost += unknown ? 1 : 0;
+      }
+      Measured.print(
+          "%d kills, seed %d: %d starts with keys, %d calls repeated, %d commands ran, %d ends lost",
+          KILLS, seed, started.size(), repeats.get(), lines.size(), lost);
+    }
+  }
+
   /// Sends it until there is an answer, as a client does whose connection is cut.
-  private static String start(Native api, int key, Path ran, AtomicInteger repeats) {
+  private static String start(Native api, int key, String script, Path ran, AtomicInteger repeats) {
     while (true) {
       try {
-        return api.start(
-                Native.shell("echo " + key + " >> " + ran + "; exec sleep 600").setTag("keyed"),
-                "key-" + key)
+        return api.start(Native.shell(script.formatted(key, ran)).setTag("keyed"), "key-" + key)
             .getProcess()
             .getId();
       } catch (UncheckedIOException | HttpConnection.Cut e) {

@@ -84,6 +84,7 @@ final class EntryCodec {
           out.number(11, used.peakKib());
         }
         out.text(12, ended.lost());
+        out.number(13, ended.inputOffset());
       }
       case Deleted deleted -> {
         out.kind(DELETED);
@@ -134,7 +135,8 @@ final class EntryCodec {
               in.numberMap(7),
               in.bytes(8),
               used(in),
-              in.textOrNull(12));
+              in.textOrNull(12),
+              in.number(13));
       case DELETED -> new Deleted(in.text(PROCESS_ID));
       case EMITTER_POSITION ->
           new EmitterPosition(in.text(PROCESS_ID), in.numberMap(2), in.numberMap(3));

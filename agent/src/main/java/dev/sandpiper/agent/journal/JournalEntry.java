@@ -107,6 +107,7 @@ public sealed interface JournalEntry {
   /// @param index the output log's small index, or empty
   /// @param used null where the kernel did not say
   /// @param lost why the exit status is not known, in words; null when it is
+  /// @param inputOffset how much input it has accepted
   record Ended(
       String processId,
       EndKind kind,
@@ -117,7 +118,8 @@ public sealed interface JournalEntry {
       Map<String, Long> streamBytes,
       Bytes index,
       @Nullable Used used,
-      @Nullable String lost)
+      @Nullable String lost,
+      long inputOffset)
       implements JournalEntry {
     public Ended {
       streamBytes = Map.copyOf(streamBytes);

@@ -52,7 +52,8 @@ public final class Archive implements AutoCloseable {
                 JournalEntries.description(finished.started()),
                 finished.started().facts(),
                 log,
-                JournalEntries.end(finished.ended())));
+                JournalEntries.end(finished.ended()),
+                finished.ended().inputOffset()));
       }
     }
     for (Recovery.Unended unended : recovery.unended()) {

@@ -132,7 +132,8 @@ final class JournalEntries {
         bytes,
         Bytes.copyOf(process.log().smallIndex()),
         used(end.usage()),
-        end.exit() instanceof Exit.Lost(String why) ? why : null);
+        end.exit() instanceof Exit.Lost(String why) ? why : null,
+        process.inputOffset());
   }
 
   /// The end of a process of which nothing is known but that it is over.
@@ -147,7 +148,8 @@ final class JournalEntries {
         Map.of(),
         Bytes.EMPTY,
         null,
-        why);
+        why,
+        0);
   }
 
   private static @Nullable Used used(@Nullable Usage usage) {

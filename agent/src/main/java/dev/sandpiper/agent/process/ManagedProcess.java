@@ -76,8 +76,13 @@ public final class ManagedProcess {
 
   /// A finished one of an earlier agent.
   ManagedProcess(
-      Description description, Map<String, String> facts, OutputLog log, ProcessEnd end) {
+      Description description,
+      Map<String, String> facts,
+      OutputLog log,
+      ProcessEnd end,
+      long inputOffset) {
     this.description = description;
+    this.inputOffset = inputOffset;
     this.log = log;
     this.facts = Facts.withoutPlaces(facts);
     this.end = end;
@@ -251,7 +256,7 @@ public final class ManagedProcess {
             : new InputOutcome.Failed(0, "the process has ended"));
   }
 
-  /// How much input the kernel has taken for it; 0 for a finished one of an earlier agent.
+  /// How much input the kernel has taken for it; 0 where it ended with the machine.
   public long inputOffset() {
     Live now = live;
     return now == null ? inputOffset : now.input().accepted();

@@ -299,9 +299,11 @@ public final class ProcessManager {
             : store.recover(ended.processId(), bytes, index);
     ProcessEnd end = JournalEntries.end(ended);
     ManagedProcess process =
-        new ManagedProcess(JournalEntries.description(started), started.facts(), log, end);
+        new ManagedProcess(
+            JournalEntries.description(started), started.facts(), log, end, ended.inputOffset());
     registry.addFinished(process);
     keys.recovered(process);
+    retainAgain(process, end);
     if (process.ephemeral()) {
       loop.execute(() -> ephemeralEnds.add(process.processId()));
     }
@@ -310,6 +312,16 @@ public final class ProcessManager {
     }
     if (leftSomebody) {
       goOnReading(launcher.adopt(Adoption.earlier(started)), log);
+    }
+  }
+
+  /// A client that connects late knows nothing of a restart. Ends come in their order.
+  private void retainAgain(ManagedProcess process, ProcessEnd end) {
+    long ago = Duration.between(end.at(), clock.instant()).toMillis();
+    if (process.pid() != 0 && ago <= settings.retainEnds().toMillis()) {
+      retained.add(
+          new RetainedEnd(process.processId(), process.pid(), process.tag(), end),
+          TimeUnit.MILLISECONDS.toNanos(ago));
     }
   }
 

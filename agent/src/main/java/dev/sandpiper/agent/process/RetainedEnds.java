@@ -24,9 +24,17 @@ final class RetainedEnds {
     this.nanoTime = nanoTime;
   }
 
-  synchronized void add(RetainedEnd end) {
+  void add(RetainedEnd end) {
+    add(end, 0);
+  }
+
+  /// The same for an end that was some time ago, under an earlier agent.
+  synchronized void add(RetainedEnd end, long agoNanos) {
     expire();
-    Entry entry = new Entry(end, nanoTime.getAsLong() + keepNanos);
+    if (agoNanos < 0 || agoNanos >= keepNanos) {
+      return; // too old, or the clock was set
+    }
+    Entry entry = new Entry(end, nanoTime.getAsLong() + keepNanos - agoNanos);
     byAge.addLast(entry);
     byPid.put(end.pid(), entry);
     end.tag().ifPresent(tag -> byTag.put(tag, entry));

@@ -61,7 +61,8 @@ class JournalTest {
         Map.of("stdout", 7L, "stderr", 0L),
         Bytes.copyOf(new byte[] {0, 1, -1}),
         id.equals("a") ? new JournalEntry.Used(1_500, 0, 2_048) : null,
-        id.equals("b") ? "nobody saw it" : null);
+        id.equals("b") ? "nobody saw it" : null,
+        id.equals("a") ? 1L << 33 : 0);
   }
 
   private static List<JournalEntry> some() {

@@ -196,8 +196,7 @@ class KeeperTest {
   @Test
   void whatACommandIsGivenIsHeldBeforeItIsSpawnedAndItsExitAtOnceBehind() throws Exception {
     keeper.start();
-    LaunchSpec spec =
-        LaunchFixture.with(fixture.shell("exit 3"), new Stdio.Pipes(true));
+    LaunchSpec spec = LaunchFixture.with(fixture.shell("exit 3"), new Stdio.Pipes(true));
     List<Set<String>> held = new ArrayList<>();
     Child child =
         fixture.launcher.launchHere(
@@ -218,8 +217,7 @@ class KeeperTest {
   void aTerminalIsHeldBeforeItsCommandIsSpawned() throws Exception {
     keeper.start();
     LaunchSpec spec =
-        LaunchFixture.with(
-            fixture.shell("exit 4"), new Stdio.Terminal(new PtySize(80, 24)));
+        LaunchFixture.with(fixture.shell("exit 4"), new Stdio.Terminal(new PtySize(80, 24)));
     List<Set<String>> held = new ArrayList<>();
     Child child =
         fixture.launcher.launchHere(spec, _ -> held.add(heldOf(process(spec.processId()))));

@@ -109,6 +109,23 @@ class AdoptionTest {
   }
 
   @Test
+  void whoConnectsLateFindsAnEndOfJustBeforeARestart() throws Exception {
+    ManagedProcess before =
+        fixture.start(
+            ProcessFixture.spec(
+                "read x; exit 6", new Stdio.Pipes(true), Optional.of("late"), Optional.empty()));
+    write(before, "four\n");
+    ProcessFixture.endOf(before);
+    again();
+    assertThat(same(before).inputOffset()).as("what it got is still known").isEqualTo(5);
+    for (Selector selector :
+        List.of(new Selector.ByPid(before.pid()), new Selector.ByTag("late"))) {
+      assertThat(fixture.processes.findEnded(selector))
+          .hasValueSatisfying(end -> assertThat(end.end().exit()).isEqualTo(new Exit.Exited(6)));
+    }
+  }
+
+  @Test
   void whatABackgroundChildOfAFinishedProcessPrintsGoesOnToItsLog() throws Exception {
     Path go = directory.resolve("go");
     ManagedProcess before =

@@ -76,7 +76,8 @@ class FinishedMemoryTest {
         Map.of("stdout", 0L, "stderr", 0L),
         Bytes.EMPTY,
         new JournalEntry.Used(1_500, 900, 3_000),
-        null);
+        null,
+        0);
   }
 
   private static long used() throws InterruptedException {

@@ -58,6 +58,20 @@ class RetainedEndsTest {
     assertThat(ends.find(new Selector.ByTag("build"))).isPresent();
   }
 
+  @Test
+  void anEndUnderAnEarlierAgentIsFoundForTheRestOfItsTime() {
+    ends.add(end(7, "build"), 20);
+    ends.add(end(8, "old"), 30);
+    ends.add(end(9, "future"), -1);
+
+    assertThat(ends.find(new Selector.ByPid(8))).isEmpty();
+    assertThat(ends.find(new Selector.ByPid(9))).isEmpty();
+    now = 9;
+    assertThat(ends.find(new Selector.ByPid(7))).isPresent();
+    now = 10;
+    assertThat(ends.find(new Selector.ByPid(7))).isEmpty();
+  }
+
   private static RetainedEnd end(int pid, String tag) {
     return new RetainedEnd(
         "p" + pid,
