@@ -64,7 +64,7 @@ public final class AgentLogging {
     }
   }
 
-  /// Made when the first line is taken, on the thread that takes it.
+  /// The library's encoder is made for the first line that needs it, on the thread that takes the line.
   private static final class LazyEncoder {
     private final LoggerContext context;
     private @Nullable LogstashEncoder encoder;
@@ -74,6 +74,10 @@ public final class AgentLogging {
     }
 
     byte[] encode(ILoggingEvent event) {
+      byte[] line = LineEncoder.encode(event);
+      if (line != null) {
+        return line;
+      }
       var ready = encoder;
       if (ready == null) {
         ready = encoder(context);

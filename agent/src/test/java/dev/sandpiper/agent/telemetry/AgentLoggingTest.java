@@ -3,11 +3,16 @@ package dev.sandpiper.agent.telemetry;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.spi.LoggingEvent;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import net.logstash.logback.argument.StructuredArguments;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.KeyValuePair;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -47,6 +52,34 @@ final class AgentLoggingTest {
     assertThat(line.get("message").asString()).isEqualTo("listening on 49983");
     assertThat(line.get("port").asInt()).isEqualTo(49983);
     assertThat(line.get("path").asString()).isEqualTo("/a\nb");
+  }
+
+  @Test
+  void aPlainLineIsWhatTheLibraryWouldWrite() {
+    var context = (LoggerContext) LoggerFactory.getILoggerFactory();
+    var logger = context.getLogger("dev.sandpiper.Some");
+    String text = "\u0000\u001f \"\\/\b\f\n\r\t\u007f é 你 \uD83D\uDE00 {} end";
+    for (String message : List.of("", "plain", text)) {
+      var event =
+          new LoggingEvent("x", logger, Level.WARN, message, null, new Object[] {"argument"});
+      event.addKeyValuePair(new KeyValuePair("a\"b", "c\nd"));
+      event.addKeyValuePair(new KeyValuePair("count", 12));
+      event.addKeyValuePair(new KeyValuePair("bytes", -1L << 40));
+      event.addKeyValuePair(new KeyValuePair("done", true));
+      byte[] line = LineEncoder.encode(event);
+      assertThat(line).isNotNull();
+      byte[] library = AgentLogging.encoder(context).encode(event);
+      assertThat(JSON.readTree(new String(line, StandardCharsets.UTF_8)))
+          .isEqualTo(JSON.readTree(new String(library, StandardCharsets.UTF_8)));
+    }
+  }
+
+  @Test
+  void whatOnlyTheLibraryKnowsIsWrittenByIt() {
+    LoggerFactory.getLogger("x").atInfo().addKeyValue("list", List.of(1, 2)).log("m");
+    assertThat(next().get("list").size()).isEqualTo(2);
+    LoggerFactory.getLogger("x").info("{}", StructuredArguments.keyValue("k", List.of("v")));
+    assertThat(next().get("k").get(0).asString()).isEqualTo("v");
   }
 
   @Test
