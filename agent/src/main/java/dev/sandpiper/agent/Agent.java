@@ -22,10 +22,12 @@ import dev.sandpiper.agent.filesystem.Uploads;
 import dev.sandpiper.agent.filesystem.watch.WatchSettings;
 import dev.sandpiper.agent.filesystem.watch.Watches;
 import dev.sandpiper.agent.http.CorsFilter;
+import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.http.HttpServer;
 import dev.sandpiper.agent.http.HttpSettings;
 import dev.sandpiper.agent.http.ListenSettings;
 import dev.sandpiper.agent.http.Router;
+import dev.sandpiper.agent.http.StartGate;
 import dev.sandpiper.agent.journal.Journal;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.journal.StateDirectory;
@@ -67,6 +69,7 @@ import dev.sandpiper.agent.rpc.RpcSettings;
 import dev.sandpiper.agent.rpc.connect.ConnectProtocol;
 import dev.sandpiper.agent.rpc.grpc.GrpcProtocol;
 import dev.sandpiper.agent.service.FilesystemService;
+import dev.sandpiper.agent.service.Health;
 import dev.sandpiper.agent.service.LogsService;
 import dev.sandpiper.agent.service.ProcessService;
 import dev.sandpiper.agent.service.ProcessesService;
@@ -82,10 +85,8 @@ import dev.sandpiper.proto.filesystem.FilesystemGrpc;
 import dev.sandpiper.proto.process.ProcessGrpc;
 import dev.sandpiper.proto.v1.LogsGrpc;
 import dev.sandpiper.proto.v1.ProcessesGrpc;
-import io.grpc.BindableService;
 import io.grpc.Status;
-import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.health.v1.HealthGrpc;
 import java.io.IOException;
 import java.net.BindException;
 import java.time.InstantSource;
@@ -171,26 +172,39 @@ final class Agent implements AutoCloseable {
     writer.startHeld();
     stops.push(writer::close);
 
-    // The port first: whoever waits for /health does not wait for the rest, and RPCs wait for their
-    // services.
+    // The port first: whoever waits for /health does not wait for the rest, for the foreign calls
+    // that it
+    // begins with least of all. Other requests wait for their routes, and RPCs for their services.
+    Router router = new Router();
+    router.filter(new CorsFilter(access.token()::isSet));
+    router.filter(
+        new HostFilter(access.token(), access.allowedHosts(), access.anyHost(), Errors::json));
+    router.filter(new TokenFilter(access.token(), Errors::json));
+    HealthRoute.register(router);
+    StartGate gate = new StartGate(router, Agent::isAnsweredAtOnce);
+    HttpServer http = new HttpServer(listen, gate);
+    try {
+      http.bind(legacy.listeners());
+    } catch (BindException e) {
+      throw new IOException("--listen, --port: " + e.getMessage(), e);
+    }
+    metrics.listening();
+    metrics.add(http);
+    metrics.add(router);
+    stops.push(http::close);
+
     Users users = new Users();
     Accounts accounts =
         new Accounts(users, new SandboxDefaults(AccountSettings.from(settings).defaultUser()));
     accounts.defaults().update(legacy::defaults);
     RpcServer rpc =
         new RpcServer(RpcSettings.DEFAULTS, List.of(new ConnectProtocol(), new GrpcProtocol()));
-    Router router = new Router();
-    router.filter(new CorsFilter(access.token()::isSet));
-    router.filter(
-        new HostFilter(access.token(), access.allowedHosts(), access.anyHost(), Errors::json));
-    router.filter(new TokenFilter(access.token(), Errors::json));
     router.filter(
         new BasicUserFilter(
             accounts::exists,
             accounts::defaultUserName,
             (exchange, message) ->
                 rpc.refuse(exchange, Status.UNAUTHENTICATED.withDescription(message))));
-    HealthRoute.register(router);
     InitRoute.register(
         router,
         new InitAccess(access.token(), access.initSecret()),
@@ -224,17 +238,8 @@ final class Agent implements AutoCloseable {
             clock.instant()));
     OpenApiRoute.register(router, Version::current);
     router.fallback(rpc);
-    HttpServer http = new HttpServer(listen, router);
-    try {
-      http.bind(legacy.listeners());
-    } catch (BindException e) {
-      throw new IOException("--listen, --port: " + e.getMessage(), e);
-    }
-    metrics.listening();
-    metrics.add(http);
-    metrics.add(router);
     metrics.add(rpc);
-    stops.push(http::close);
+    gate.open();
 
     StateDirectory state = StateDirectory.open(own.stateDirectory());
     stops.push(state::close);
@@ -289,7 +294,6 @@ final class Agent implements AutoCloseable {
     AuthSettings.secretVariables().stream()
         .filter(System.getenv()::containsKey)
         .forEach(OwnEnvironment::wipe);
-    HealthStatusManager health = new HealthStatusManager();
     rpc.add(new ProcessService(processes).bindService(), Dispatch.EVENT_LOOP);
     rpc.addLater(
         ProcessesGrpc.SERVICE_NAME,
@@ -304,17 +308,19 @@ final class Agent implements AutoCloseable {
                     accounts, entries, state.path(), new WatchService(accounts, watches))
                 .bindService(),
         Dispatch.EVENT_LOOP);
-    rpc.add(health.getHealthService().bindService(), Dispatch.EVENT_LOOP);
-    for (BindableService reflection : Reflection.services()) {
-      rpc.add(reflection.bindService(), Dispatch.EVENT_LOOP);
-    }
+    Health health =
+        new Health(
+            List.of(
+                ProcessGrpc.SERVICE_NAME,
+                ProcessesGrpc.SERVICE_NAME,
+                LogsGrpc.SERVICE_NAME,
+                FilesystemGrpc.SERVICE_NAME));
+    rpc.addLater(HealthGrpc.SERVICE_NAME, health::bindService, Dispatch.EVENT_LOOP);
+    Reflection.services()
+        .forEach((name, service) ->
+            rpc.addLater(name, () -> service.get().bindService(), Dispatch.EVENT_LOOP));
     rpc.ready();
-    health.setStatus(
-        ProcessGrpc.SERVICE_NAME, ServingStatus.SERVING); // the agent's own is from the start
-    health.setStatus(ProcessesGrpc.SERVICE_NAME, ServingStatus.SERVING);
-    health.setStatus(LogsGrpc.SERVICE_NAME, ServingStatus.SERVING);
-    health.setStatus(FilesystemGrpc.SERVICE_NAME, ServingStatus.SERVING);
-    stops.push(health::enterTerminalState);
+    stops.push(health::stopping);
 
     settings.warnings().forEach(LOG::warn);
     access.warnings().forEach(LOG::warn);
@@ -334,6 +340,12 @@ final class Agent implements AutoCloseable {
           agentLog.open();
           notes.removeLeftovers();
         });
+  }
+
+  /// What needs no more than the filters that are there before the port is bound: credentials are for the others.
+  private static boolean isAnsweredAtOnce(HttpExchange exchange) {
+    return exchange.path().equals("/health")
+        && !exchange.requestHeaders().contains("authorization");
   }
 
   /// The records go on where an earlier agent on this directory stopped.
