@@ -12,6 +12,7 @@ type budget struct {
 	test, row string
 	most      bool    // at most, else at least
 	limit     float64 // of the value, or of the ratio
+	unit      string  // of a value
 	to        string  // "floor" or "bare"; empty for the value itself
 	toTest    string  // where the base is another row: its test
 	toRow     string  // and name
@@ -19,7 +20,7 @@ type budget struct {
 
 var budgets = []budget{
 	{metric: "exec → first 204 of `/health`", test: "startup", row: "exec → first 204 of /health", most: true, limit: 3.6, to: "floor"},
-	{metric: "first Start after that → pid", test: "startup", row: "first Start → pid", most: true, limit: 40},
+	{metric: "first Start after that → pid", test: "startup", row: "first Start → pid", most: true, unit: "ms", limit: 40},
 	{metric: "resident memory, idle", test: "startup", row: "resident, idle", most: true, limit: 1.8, to: "floor"},
 	{metric: "resident memory after 1,000 requests", test: "startup", row: "resident after 1,000 requests", most: true, limit: 2, to: "floor"},
 	{metric: "request → pid, p50", test: "start", row: "Connect JSON: → pid p50", most: true, limit: .7, to: "bare"},
@@ -36,12 +37,12 @@ var budgets = []budget{
 	{metric: "a build log, lines", test: "lines", row: "lines", limit: 1.2, to: "bare"},
 	{metric: "a build log, CPU per line", test: "lines", row: "CPU per million lines", most: true, limit: .8, to: "bare"},
 	{metric: "1,000 sleeping commands, threads more", test: "sleepers", row: "threads more", most: true, limit: 2},
-	{metric: "1,000 sleeping commands, memory each", test: "sleepers", row: "resident, each", most: true, limit: 12},
-	{metric: "1,000 sleeping commands, CPU", test: "sleepers", row: "CPU while all sleep", most: true, limit: 1},
+	{metric: "1,000 sleeping commands, memory each", test: "sleepers", row: "resident, each", most: true, unit: "KiB", limit: 12},
+	{metric: "1,000 sleeping commands, CPU", test: "sleepers", row: "CPU while all sleep", most: true, unit: "%", limit: 1},
 	{metric: "200 chatting commands, CPU per line", test: "chatter", row: "CPU per line", most: true, limit: 1.4, to: "bare"},
-	{metric: "200 chatting commands, delay p99", test: "chatter", row: "delay p99", most: true, limit: 10},
-	{metric: "image, unpacked", test: "image", row: "unpacked", most: true, limit: 90},
-	{metric: "image, tar.gz", test: "image", row: "tar.gz", most: true, limit: 40},
+	{metric: "200 chatting commands, delay p99", test: "chatter", row: "delay p99", most: true, unit: "ms", limit: 10},
+	{metric: "image, unpacked", test: "image", row: "unpacked", most: true, unit: "MB", limit: 90},
+	{metric: "image, tar.gz", test: "image", row: "tar.gz", most: true, unit: "MB", limit: 40},
 }
 
 // The measured value or ratio; not ok where something was not measured.
@@ -82,13 +83,13 @@ func (r *report) budgetTable(old string) string {
 		}
 		w := r.byRow[b.test+"/"+b.row]
 		if w == nil {
-			continue
+			w = &row{Unit: b.unit}
 		}
 		if to == "floor" {
 			to = "a JDK-only server"
 		}
 		if b.to == "" {
-			suffix = strings.TrimRight(" "+w.Unit, " ")
+			suffix = strings.TrimRight(" "+b.unit, " ")
 		}
 		measured, floor := "–", "–"
 		v, ok := r.measured(b)
@@ -130,7 +131,7 @@ func (r *report) chart() string {
 		if most {
 			title = "less is better"
 		}
-		fmt.Fprintf(&out, "%-48s 0         ½         1         1½        2\n", "bare server = 1, "+title)
+		fmt.Fprintf(&out, "%-52s 0         ½         1         1½        2\n", "bare server = 1, "+title)
 		for _, b := range budgets {
 			v, ok := r.measured(b)
 			if !ok || b.to != "bare" || b.most != most {
@@ -140,7 +141,7 @@ func (r *report) chart() string {
 			if width > 44 {
 				width, more = 44, "▸"
 			}
-			fmt.Fprintf(&out, "%-48s %s%s %.2f\n", strings.ReplaceAll(b.metric, "`", ""), strings.Repeat("█", width), more, v)
+			fmt.Fprintf(&out, "%-52s %s%s %.2f\n", strings.ReplaceAll(b.metric, "`", ""), strings.Repeat("█", width), more, v)
 		}
 	}
 	out.WriteString("```\n")
