@@ -365,7 +365,7 @@ final class EndsIT {
     assertThat(run.end().exitCode()).isZero();
     assertThat(run.stdout()).isEqualTo("now\n");
     Measured.print("end with a background child after %.2f s", Measured.seconds(took));
-    assertThat(took).isLessThan(Duration.ofSeconds(15));
+    assertThat(took).isLessThan(Deadline.PATIENCE);
     AGENT.get().records().awaitEnd("background");
 
     Files.createFile(go);

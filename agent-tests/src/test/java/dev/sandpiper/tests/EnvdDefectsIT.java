@@ -13,6 +13,7 @@ import dev.sandpiper.tests.harness.Agent;
 import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Background;
 import dev.sandpiper.tests.harness.Command;
+import dev.sandpiper.tests.harness.Deadline;
 import dev.sandpiper.tests.harness.Event;
 import dev.sandpiper.tests.harness.Follower;
 import dev.sandpiper.tests.harness.Measured;
@@ -161,7 +162,7 @@ final class EnvdDefectsIT {
       assertThat(run.end().exitCode()).isEqualTo(6);
       Duration took = Measured.since(started);
       Measured.print("end while a child holds the streams: %.2f s", Measured.seconds(took));
-      assertThat(took).isLessThan(Duration.ofSeconds(15));
+      assertThat(took).isLessThan(Deadline.PATIENCE);
       assertThat(ProcFs.runs(Long.parseLong(run.stdout().strip()))).isTrue();
       assertThat(processes.listed(run.pid())).as("not listed after its end").isEmpty();
     }
@@ -249,7 +250,7 @@ final class EnvdDefectsIT {
 
       long started = System.nanoTime();
       processes.closeStdin(pid);
-      assertThat(Measured.since(started)).isLessThan(Duration.ofSeconds(5));
+      assertThat(Measured.since(started)).isLessThan(Deadline.PATIENCE);
       processes.kill(pid);
       run.end();
     }

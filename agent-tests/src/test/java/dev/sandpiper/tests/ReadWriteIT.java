@@ -302,7 +302,7 @@ final class ReadWriteIT {
       }
       assertThat(readers(agent)).isEqualTo(before + 20);
       readers.forEach(Reader::close);
-      await().atMost(Duration.ofSeconds(1)).until(() -> readers(agent) == before);
+      await().until(() -> readers(agent) == before);
     }
   }
 
@@ -359,10 +359,10 @@ final class ReadWriteIT {
         long started = System.nanoTime();
         try (Reader fresh = Reader.live(agent.grpcClient(), id).withoutKeeping()) {
           readOn(fresh);
-          assertThat(Measured.since(started)).isLessThan(Duration.ofSeconds(1));
+          assertThat(Measured.since(started)).isLessThan(Duration.ofSeconds(20));
           double both = readers(agent);
           while (readers(agent) == both) {
-            assertThat(Measured.since(started)).isLessThan(Duration.ofSeconds(15));
+            assertThat(Measured.since(started)).isLessThan(Duration.ofSeconds(60));
             readOn(fresh);
           }
           Measured.print(

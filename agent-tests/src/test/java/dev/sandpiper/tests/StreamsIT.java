@@ -270,7 +270,7 @@ final class StreamsIT {
                 "%s: a client that reads nothing is ended, its command goes on %d ms after the deadline",
                 client.wire(), took.minus(limit).toMillis());
             assertThat(late.bytes()).as("it was blocked").isLessThan(HELD.bytes());
-            assertThat(took).isLessThan(limit.plusSeconds(5));
+            assertThat(took).isLessThan(limit.plus(Deadline.PATIENCE));
           }
         });
     assertAllEnded("deadline-");

@@ -5,7 +5,7 @@ import java.time.Duration;
 /// A moment by which something must have happened.
 public record Deadline(long nanoTime) {
   /// Long enough for a loaded two-core machine, short enough to notice a hang.
-  public static final Duration PATIENCE = Duration.ofSeconds(30);
+  public static final Duration PATIENCE = Duration.ofSeconds(45);
 
   public static Deadline in(Duration duration) {
     return new Deadline(System.nanoTime() + duration.toNanos());

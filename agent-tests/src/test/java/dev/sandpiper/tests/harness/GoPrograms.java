@@ -26,28 +26,31 @@ public final class GoPrograms {
     assertThat(version).as("system property sandpiper.grpcurl, a version").isNotEmpty();
     Path directory = BUILT.resolve(version);
     Path program = directory.resolve("grpcurl");
-    if (!Files.isExecutable(program)) {
-      go(directory, "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@" + version);
-    }
+    MadeOnce.make(() -> {
+      if (!Files.isExecutable(program)) {
+        go(directory, "install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@" + version);
+      }
+    });
     return program;
   }
 
   /// A program of ours, named as its directory.
   public static Path own(String name) {
     Path program = BUILT.resolve(name);
-    go(
-        BUILT,
-        "build",
-        "-C",
-        SOURCES.resolve(name).toString(),
-        "-buildvcs=false",
-        "-o",
-        program.toString(),
-        ".");
+    MadeOnce.make(() ->
+        go(
+            BUILT,
+            "build",
+            "-C",
+            SOURCES.resolve(name).toString(),
+            "-buildvcs=false",
+            "-o",
+            program.toString(),
+            "."));
     return program;
   }
 
-  private static synchronized void go(Path directory, String... arguments) {
+  private static void go(Path directory, String... arguments) {
     boolean there = Shell.run("/bin/sh", "-c", "command -v go").exitCode() == 0;
     if (Boolean.parseBoolean(System.getenv("CI"))) {
       assertThat(there).as("CI=true needs go").isTrue();

@@ -52,34 +52,36 @@ public final class NodePackages {
     return new ProcessBuilder("node", program.toString());
   }
 
-  private static synchronized Path installed(String name) {
+  private static Path installed(String name) {
     boolean there = isThere("node") && isThere("npm");
     if (Boolean.parseBoolean(System.getenv("CI"))) {
       assertThat(there).as("CI=true needs node and npm").isTrue();
     }
     assumeTrue(there, "needs node and npm (Debian: apt-get install nodejs npm)");
-    try {
-      return install(Path.of("src/test", name), Path.of("target", name)).toAbsolutePath();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    Path to = Path.of("target", name);
+    MadeOnce.make(() -> install(Path.of("src/test", name), to));
+    return to.toAbsolutePath();
   }
 
   private static boolean isThere(String program) {
     return Shell.run("/bin/sh", "-c", "command -v " + program).exitCode() == 0;
   }
 
-  private static Path install(Path from, Path to) throws IOException {
+  private static void install(Path from, Path to) throws IOException {
     Files.createDirectories(to);
     try (Stream<Path> sources = Files.list(from)) {
       for (Path source : sources.filter(Files::isRegularFile).toList()) {
-        Files.copy(source, to.resolve(source.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+        Path copy = to.resolve(source.getFileName());
+        // What is right already stays, for it may be running.
+        if (!Files.exists(copy) || Files.mismatch(source, copy) >= 0) {
+          Files.copy(source, copy, StandardCopyOption.REPLACE_EXISTING);
+        }
       }
     }
     Path stamp = to.resolve("node_modules/.installed-lock.json");
     String lock = Files.readString(from.resolve("package-lock.json"));
     if (Files.exists(stamp) && Files.readString(stamp).equals(lock)) {
-      return to;
+      return;
     }
     long started = System.nanoTime();
     ProcessBuilder npm =
@@ -88,6 +90,5 @@ public final class NodePackages {
     Shell.run(npm, INSTALL_SECONDS).requireSuccess();
     Files.writeString(stamp, lock);
     Measured.print("npm ci: %.1f s", Measured.seconds(Measured.since(started)));
-    return to;
   }
 }

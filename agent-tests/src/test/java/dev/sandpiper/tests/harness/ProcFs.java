@@ -84,7 +84,8 @@ public final class ProcFs {
 
   /// Whether a process of that pid exists and is no zombie.
   public static boolean runs(long pid) {
-    return !state(pid).isEmpty() && !state(pid).equals("Z") && !state(pid).equals("X");
+    String state = state(pid);
+    return !state.isEmpty() && !state.equals("Z") && !state.equals("X");
   }
 
   /// Whether that pid is taken, be it by a zombie: what `kill -0` asks.

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -66,7 +65,7 @@ public final class PythonPackages {
   }
 
   /// The environment. Without Python the test that asks is skipped and says so; it fails where `CI=true`.
-  private synchronized Path environment() {
+  private Path environment() {
     boolean there =
         Shell.run(
                     "/bin/sh",
@@ -79,11 +78,7 @@ public final class PythonPackages {
     }
     assumeTrue(
         there, "needs Python 3.11 or later with venv (Debian: apt-get install python3-venv)");
-    try {
-      install();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    MadeOnce.make(this::install);
     return installed;
   }
 

@@ -83,7 +83,7 @@ class SignalForwarderTest {
     var kill =
         new ProcessBuilder("/bin/sh", "-c", "kill -TERM " + ProcessHandle.current().pid()).start();
     assertThat(kill.waitFor()).isZero();
-    assertThat(received.poll(10, TimeUnit.SECONDS))
+    assertThat(received.poll(60, TimeUnit.SECONDS))
         .isEqualTo(Signals.TERM); // not HUP, which nohup(1) makes ignored
   }
 }

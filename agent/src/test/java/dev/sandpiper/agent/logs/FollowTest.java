@@ -11,7 +11,6 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -168,9 +167,7 @@ final class FollowTest {
       }
       assertThat(failure(sandbox).reason()).isEqualTo(LogFailure.Reason.EXHAUSTED);
       askings.forEach(Asking::close);
-      await()
-          .atMost(Duration.ofSeconds(1))
-          .until(() -> sandbox.logs.openReadings() == 0 && sandbox.watchers() == 0);
+      await().until(() -> sandbox.logs.openReadings() == 0 && sandbox.watchers() == 0);
       await().until(() -> openFiles() <= files);
       sandbox.ask(OUTPUT).close();
     }

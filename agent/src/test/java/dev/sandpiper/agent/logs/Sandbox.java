@@ -246,7 +246,6 @@ final class Sandbox implements AutoCloseable, LoggedProcesses {
     void awaitBytes(StreamName stream, long bytes) {
       org.awaitility.Awaitility.await()
           .pollInterval(Duration.ofMillis(1))
-          .atMost(Duration.ofSeconds(20))
           .until(() -> log.endOffset(stream) >= bytes);
     }
 

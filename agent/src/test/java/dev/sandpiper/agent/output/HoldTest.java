@@ -22,6 +22,10 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class HoldTest {
   private static final int RETENTION = 1 << 20;
+
+  /// A stall limit that no test reaches, however busy the machine is.
+  private static final Duration LONG = Duration.ofMinutes(10);
+
   private static final int PRINTED = 16 << 20;
 
   @TempDir Path directory;
@@ -82,23 +86,22 @@ class HoldTest {
       });
       CompletableFuture<Reading> second = readingAll(log);
       CompletableFuture<Long> printed = printing(out);
-      long worst = printed.get(30, TimeUnit.SECONDS);
-      assertComplete(second.get(30, TimeUnit.SECONDS));
-      assertThat(told.await(10, TimeUnit.SECONDS)).as("the dead one is woken to be told").isTrue();
+      long worst = printed.get(60, TimeUnit.SECONDS);
+      assertComplete(second.get(60, TimeUnit.SECONDS));
+      assertThat(told.await(60, TimeUnit.SECONDS)).as("the dead one is woken to be told").isTrue();
       assertThat(dead.peek()).isEqualTo(new Step.Stalled(STDOUT, 0));
       assertThat(fixture.store.counters().stalledReaders()).isEqualTo(1);
       Report.say(
           "dead client: the command waited at most %d ms for one write (stall limit %d ms)",
           worst, limit.toMillis());
-      assertThat(worst).isBetween(limit.toMillis() / 2, limit.toMillis() * 4);
+      assertThat(worst).isBetween(limit.toMillis() / 2, limit.toMillis() * 20);
       dead.close();
     }
   }
 
   @Test
   void clientThatPausesAndGoesOnGetsEveryByte() throws Exception {
-    try (LogFixture fixture =
-        new LogFixture(directory, LogFixture.retention(RETENTION, Duration.ofSeconds(20)))) {
+    try (LogFixture fixture = new LogFixture(directory, LogFixture.retention(RETENTION, LONG))) {
       OutputLog log = fixture.store.create("pause", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Reading reading = new Reading(log.cursor(Position.BEGINNING, Promise.EVERYTHING));
@@ -113,7 +116,7 @@ class HoldTest {
         assertThat(printed).isNotDone();
       }
       reading.untilDrained();
-      assertThat(printed).succeedsWithin(10, TimeUnit.SECONDS);
+      assertThat(printed).succeedsWithin(60, TimeUnit.SECONDS);
       assertComplete(reading);
       assertThat(fixture.store.counters().stalledReaders()).isZero();
       assertThat(fixture.store.counters().droppedBytes()).isGreaterThan(PRINTED - 2 * RETENTION);
@@ -122,17 +125,17 @@ class HoldTest {
 
   @Test
   void slowClientThatMakesProgressIsNotEnded() throws Exception {
-    Duration limit = Duration.ofMillis(400);
+    Duration limit = Duration.ofSeconds(1);
     try (LogFixture fixture = new LogFixture(directory, LogFixture.retention(RETENTION, limit))) {
       OutputLog log = fixture.store.create("slow", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Reading reading = new Reading(log.cursor(Position.BEGINNING, Promise.EVERYTHING));
       CompletableFuture<Long> printed = printing(out);
-      long until = System.nanoTime() + limit.toNanos() * 5;
+      long until = System.nanoTime() + limit.toNanos() * 3;
       while (System.nanoTime() < until) {
         long from = reading.cursor.offset(STDOUT);
         reading.until(_ -> reading.cursor.offset(STDOUT) > from + 300_000);
-        LockSupport.parkNanos(limit.toNanos() / 4);
+        LockSupport.parkNanos(limit.toNanos() / 10);
       }
       assertThat(printed).as("held all that time").isNotDone();
       reading.untilDrained();
@@ -143,8 +146,7 @@ class HoldTest {
 
   @Test
   void closingAReaderReleasesItsHoldAtOnce() throws Exception {
-    try (LogFixture fixture =
-        new LogFixture(directory, LogFixture.retention(RETENTION, Duration.ofSeconds(30)))) {
+    try (LogFixture fixture = new LogFixture(directory, LogFixture.retention(RETENTION, LONG))) {
       OutputLog log = fixture.store.create("close", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Cursor holding = log.cursor(Position.BEGINNING, Promise.EVERYTHING);
@@ -152,20 +154,19 @@ class HoldTest {
       await().until(() -> fixture.store.counters().holds() > 0);
       assertThat(printed).isNotDone();
       holding.close();
-      assertThat(printed).succeedsWithin(10, TimeUnit.SECONDS);
+      assertThat(printed).succeedsWithin(60, TimeUnit.SECONDS);
       assertThat(fixture.store.counters().stalledReaders()).isZero();
     }
   }
 
   @Test
   void withoutHoldingTheClientThatFallsBehindIsEndedAtOnce() throws Exception {
-    OutputSettings settings =
-        new OutputSettings(RETENTION, 4 * RETENTION, 10, false, Duration.ofSeconds(30));
+    OutputSettings settings = new OutputSettings(RETENTION, 4 * RETENTION, 10, false, LONG);
     try (LogFixture fixture = new LogFixture(directory, settings)) {
       OutputLog log = fixture.store.create("nohold", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Cursor behind = log.cursor(Position.BEGINNING, Promise.EVERYTHING);
-      assertThat(printing(out)).succeedsWithin(10, TimeUnit.SECONDS);
+      assertThat(printing(out)).succeedsWithin(60, TimeUnit.SECONDS);
       assertThat(behind.peek()).isEqualTo(new Step.Stalled(STDOUT, 0));
       assertThat(fixture.store.counters().holds()).isZero();
       behind.close();
@@ -174,12 +175,11 @@ class HoldTest {
 
   @Test
   void readerWithoutPromiseHoldsNobody() throws Exception {
-    try (LogFixture fixture =
-        new LogFixture(directory, LogFixture.retention(RETENTION, Duration.ofSeconds(30)))) {
+    try (LogFixture fixture = new LogFixture(directory, LogFixture.retention(RETENTION, LONG))) {
       OutputLog log = fixture.store.create("best", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Reading behind = new Reading(log.cursor(Position.BEGINNING, Promise.BEST_EFFORT));
-      assertThat(printing(out)).succeedsWithin(10, TimeUnit.SECONDS);
+      assertThat(printing(out)).succeedsWithin(60, TimeUnit.SECONDS);
       behind.untilDrained();
       // One gap, or more where the tail was still on its way from the pipe into the log.
       assertThat(behind.gaps()).isNotEmpty();
@@ -192,8 +192,7 @@ class HoldTest {
 
   @Test
   void heldStreamWhoseCommandIsGoneCostsNoCpu() throws Exception {
-    try (LogFixture fixture =
-        new LogFixture(directory, LogFixture.retention(64 * 1024, Duration.ofSeconds(30)))) {
+    try (LogFixture fixture = new LogFixture(directory, LogFixture.retention(64 * 1024, LONG))) {
       OutputLog log = fixture.store.create("hup", ONE);
       Printer out = fixture.attach(log, STDOUT);
       Reading holding = new Reading(log.cursor(Position.BEGINNING, Promise.EVERYTHING));

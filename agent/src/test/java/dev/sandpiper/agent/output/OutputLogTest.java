@@ -68,7 +68,7 @@ class OutputLogTest {
     log.onDrained(() -> drained.complete(true));
     out.close();
     err.close();
-    assertThat(drained).succeedsWithin(10, TimeUnit.SECONDS);
+    assertThat(drained).succeedsWithin(60, TimeUnit.SECONDS);
     log.finish();
     assertThat(fixture.files()).isEmpty();
   }
@@ -232,7 +232,7 @@ class OutputLogTest {
       log.markEnd();
       end.complete(clear ? log.endOffset(STDOUT) : -1);
     });
-    assertThat(end.get(10, TimeUnit.SECONDS)).isEqualTo(100_000);
+    assertThat(end.get(60, TimeUnit.SECONDS)).isEqualTo(100_000);
     out.close();
   }
 

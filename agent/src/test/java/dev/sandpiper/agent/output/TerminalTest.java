@@ -61,7 +61,7 @@ class TerminalTest {
       reading.untilDrained();
       assertThat(reading.text(PTY))
           .isEqualTo("left by the agent before|first|" + "x".repeat(100_000) + "|last");
-      assertThat(drained.get(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(drained.get(60, TimeUnit.SECONDS)).isTrue();
       assertThat(log.crashExact()).isTrue();
       reading.close();
     }

@@ -62,7 +62,7 @@ class WakeUpTest {
         err.close();
         log.onDrained(log::markEnd);
         for (CompletableFuture<Integer> reader : readers) {
-          assertThat(reader.get(30, TimeUnit.SECONDS))
+          assertThat(reader.get(60, TimeUnit.SECONDS))
               .as("seed %d, round %d", seed, round)
               .isEqualTo(pieces);
         }

@@ -62,7 +62,7 @@ class AdoptionTest {
   private static void write(ManagedProcess process, String text) throws Exception {
     CompletableFuture<InputOutcome> outcome = new CompletableFuture<>();
     process.write(text.getBytes(StandardCharsets.UTF_8), outcome::complete);
-    assertThat(outcome.get(20, TimeUnit.SECONDS)).isInstanceOf(InputOutcome.Accepted.class);
+    assertThat(outcome.get(60, TimeUnit.SECONDS)).isInstanceOf(InputOutcome.Accepted.class);
   }
 
   @Test

@@ -56,7 +56,7 @@ class InputOffsetTest {
   }
 
   private InputOutcome next() throws InterruptedException {
-    InputOutcome outcome = outcomes.poll(20, TimeUnit.SECONDS);
+    InputOutcome outcome = outcomes.poll(60, TimeUnit.SECONDS);
     assertThat(outcome).isNotNull();
     return outcome;
   }

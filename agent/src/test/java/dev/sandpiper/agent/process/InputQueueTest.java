@@ -103,7 +103,7 @@ class InputQueueTest {
   }
 
   private InputOutcome next() throws InterruptedException {
-    InputOutcome outcome = outcomes.poll(20, TimeUnit.SECONDS);
+    InputOutcome outcome = outcomes.poll(60, TimeUnit.SECONDS);
     assertThat(outcome).as("an answer within 20 s").isNotNull();
     return outcome;
   }

@@ -38,7 +38,7 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /// A process manager over real pipes, files and processes.
 final class ProcessFixture {
-  static final Duration PATIENCE = Duration.ofSeconds(20);
+  static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static final AtomicLong RUNS = new AtomicLong();
 

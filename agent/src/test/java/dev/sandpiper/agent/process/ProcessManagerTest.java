@@ -171,7 +171,7 @@ class ProcessManagerTest {
     process.closeInput();
     process.write(new byte[] {1}, outcomes::add);
 
-    assertThat(outcomes.poll(20, TimeUnit.SECONDS)).isEqualTo(new InputOutcome.Closed());
+    assertThat(outcomes.poll(60, TimeUnit.SECONDS)).isEqualTo(new InputOutcome.Closed());
   }
 
   @Test

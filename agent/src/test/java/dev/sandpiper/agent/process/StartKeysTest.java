@@ -64,7 +64,7 @@ class StartKeysTest {
         for (int caller = 0; caller < 8; caller++) {
           started.add(
               callers.submit(() -> {
-                together.await(20, TimeUnit.SECONDS);
+                together.await(60, TimeUnit.SECONDS);
                 return fixture.start(spec);
               }));
         }

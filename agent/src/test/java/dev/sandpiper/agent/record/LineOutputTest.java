@@ -63,7 +63,7 @@ final class LineOutputTest {
     var thread = Thread.ofPlatform().start(() -> lost[0] = output.write(BATCH, BATCH.length));
     assertThat(thread.join(Duration.ofMillis(50))).isFalse();
     output.giveUpAfter(Duration.ofMillis(10));
-    assertThat(thread.join(Duration.ofSeconds(10))).isTrue();
+    assertThat(thread.join(Duration.ofSeconds(60))).isTrue();
     assertThat(lost[0]).isEqualTo(1);
   }
 
@@ -73,7 +73,7 @@ final class LineOutputTest {
     var thread = Thread.ofPlatform().start(() -> output.write(BATCH, BATCH.length));
     assertThat(thread.join(Duration.ofMillis(20))).isFalse();
     sink.take(Long.MAX_VALUE, 0);
-    assertThat(thread.join(Duration.ofSeconds(10))).isTrue();
+    assertThat(thread.join(Duration.ofSeconds(60))).isTrue();
     assertThat(taken()).isEqualTo("one\ntwo\nthree\n");
   }
 }

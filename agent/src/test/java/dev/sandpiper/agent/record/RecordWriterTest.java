@@ -19,9 +19,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
-import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,11 +35,6 @@ final class RecordWriterTest {
       new RecordWriter(sink, log, () -> NOW, counters, lastWords::add);
   private final RecordEmitter emitter =
       new RecordEmitter(RecordSettings.DEFAULTS, writer, () -> NOW, counters);
-
-  @BeforeAll
-  static void bePatient() {
-    Awaitility.setDefaultTimeout(Duration.ofSeconds(60)); // on a machine that does other things too
-  }
 
   @AfterEach
   void close() {
@@ -261,7 +254,7 @@ final class RecordWriterTest {
     logger.info("waits");
     long began = System.nanoTime();
     writer.close(Duration.ofMillis(100));
-    assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofSeconds(5));
+    assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofSeconds(20));
     assertThat(lastWords).hasSize(1);
     assertThat(lastWords.getFirst()).contains("not read in time", "1 of the agent's own log lines");
   }

@@ -149,13 +149,13 @@ final class EventStreamTest {
     try (var client = get()) {
       client.readHead();
       assertThat(client.chunk()).asString().isEqualTo("data: 1\n\n");
-      stream.get(10, TimeUnit.SECONDS).wake();
+      stream.get(60, TimeUnit.SECONDS).wake();
       assertThat(client.chunk()).asString().isEqualTo("data: 2\n\n");
       stream.get().wake();
       assertThat(client.chunk()).asString().isEqualTo("data: 3\n\n");
       assertThat(client.chunk()).isEmpty();
     }
-    assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(closed.await(60, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test
@@ -186,7 +186,7 @@ final class EventStreamTest {
             return made.get() > stopped;
           });
     }
-    assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(closed.await(60, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test
@@ -196,6 +196,6 @@ final class EventStreamTest {
       client.readHead();
       assertThat(closed.getCount()).isEqualTo(1);
     }
-    assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(closed.await(60, TimeUnit.SECONDS)).isTrue();
   }
 }

@@ -79,7 +79,7 @@ final class LineReaderTest {
     Posix.close(stderr);
     CountDownLatch drained = new CountDownLatch(1);
     log.onDrained(drained::countDown);
-    assertThat(drained.await(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(drained.await(60, TimeUnit.SECONDS)).isTrue();
     log.markEnd();
   }
 
@@ -109,7 +109,7 @@ final class LineReaderTest {
           case END -> {
             return seen;
           }
-          case IDLE, DRAINED -> assertThat(wake.tryAcquire(20, TimeUnit.SECONDS)).isTrue();
+          case IDLE, DRAINED -> assertThat(wake.tryAcquire(60, TimeUnit.SECONDS)).isTrue();
           case FULL -> {}
           case LIMIT -> throw new AssertionError("there is no limit");
         }
@@ -157,7 +157,7 @@ final class LineReaderTest {
     }
     end();
 
-    List<Seen> all = live.get(30, TimeUnit.SECONDS);
+    List<Seen> all = live.get(60, TimeUnit.SECONDS);
     assertThat(read(LinePosition.beginning(BOTH), BOTH, 1000)).as("seed " + seed).isEqualTo(all);
     for (StreamName stream : BOTH) {
       byte[] printed = stream == StreamName.STDOUT ? out : err;

@@ -114,7 +114,7 @@ final class H2Client implements AutoCloseable {
     }
 
     Call await() throws Exception {
-      done.get(30, TimeUnit.SECONDS);
+      done.get(60, TimeUnit.SECONDS);
       return this;
     }
 

@@ -254,7 +254,7 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, type, false);
       call.send(request(total), true);
-      service.blocked.get(10, TimeUnit.SECONDS);
+      service.blocked.get(60, TimeUnit.SECONDS);
       assertThat(service.sent.get())
           .isLessThan(3 * 1024 * 1024); // high water mark, window, one piece
       call.readAll();
@@ -276,7 +276,7 @@ final class RpcStreamTest {
               .put(message)
               .array();
       client.send(ConnectTest.post(START, "application/connect+proto", envelope));
-      service.blocked.get(10, TimeUnit.SECONDS);
+      service.blocked.get(60, TimeUnit.SECONDS);
       assertThat(service.sent.get()).isLessThan(10 * 1024 * 1024);
       assertThat(payload(client.read().body())).isEqualTo(total);
     }
@@ -288,11 +288,11 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, "application/grpc", true);
       call.send(request(-1), true);
-      call.head.get(10, TimeUnit.SECONDS);
+      call.head.get(60, TimeUnit.SECONDS);
       long at = System.nanoTime();
       call.cancel();
-      assertThat(service.cancelled.await(5, TimeUnit.SECONDS)).isTrue();
-      assertThat(Duration.ofNanos(System.nanoTime() - at)).isLessThan(Duration.ofSeconds(2));
+      assertThat(service.cancelled.await(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(Duration.ofNanos(System.nanoTime() - at)).isLessThan(Duration.ofSeconds(20));
     }
   }
 
@@ -302,9 +302,9 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, "application/grpc", true);
       call.send(request(-1), true);
-      call.head.get(10, TimeUnit.SECONDS);
+      call.head.get(60, TimeUnit.SECONDS);
     }
-    assertThat(service.cancelled.await(5, TimeUnit.SECONDS)).isTrue();
+    assertThat(service.cancelled.await(60, TimeUnit.SECONDS)).isTrue();
   }
 
   @ParameterizedTest
@@ -333,7 +333,7 @@ final class RpcStreamTest {
       assertThat(response.status()).isEqualTo(504);
       assertThat(response.text())
           .isEqualTo("{\"code\":\"deadline_exceeded\",\"message\":\"context deadline exceeded\"}");
-      assertThat(service.cancelled.await(5, TimeUnit.SECONDS)).isTrue();
+      assertThat(service.cancelled.await(60, TimeUnit.SECONDS)).isTrue();
     }
   }
 
@@ -343,8 +343,8 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, "application/grpc", false, "grpc-timeout", "300m");
       call.send(request(64 * 1024 * 1024), true);
-      service.blocked.get(10, TimeUnit.SECONDS);
-      assertThat(service.cancelled.await(5, TimeUnit.SECONDS)).isTrue();
+      service.blocked.get(60, TimeUnit.SECONDS);
+      assertThat(service.cancelled.await(60, TimeUnit.SECONDS)).isTrue();
       call.readAll();
       assertThat(call.await().trailers).containsEntry("grpc-status", "4");
     }
@@ -386,13 +386,13 @@ final class RpcStreamTest {
     try (var client = new H2Client(engine.port())) {
       var call = client.new Call(START, "application/grpc", false);
       call.send(request(total), true);
-      service.blocked.get(10, TimeUnit.SECONDS);
+      service.blocked.get(60, TimeUnit.SECONDS);
       var closing = CompletableFuture.runAsync(engine::close);
-      assertThat(client.goAway.get(10, TimeUnit.SECONDS)).isZero();
+      assertThat(client.goAway.get(60, TimeUnit.SECONDS)).isZero();
       call.readAll();
       assertThat(payload(call.await().body.toByteArray())).isEqualTo(total);
       assertThat(call.trailers).containsEntry("grpc-status", "0");
-      closing.get(10, TimeUnit.SECONDS);
+      closing.get(60, TimeUnit.SECONDS);
     }
   }
 

@@ -63,7 +63,7 @@ final class WatchersTest {
             future.completeExceptionally(failure);
           }
         });
-    return future.get(20, SECONDS);
+    return future.get(60, SECONDS);
   }
 
   private static List<String> poll(Watchers watchers, String id) throws Exception {
@@ -165,7 +165,7 @@ final class WatchersTest {
                 begun.completeExceptionally(failure);
               }
             });
-    assertThat(begun.get(20, SECONDS)).isSameAs(watch);
+    assertThat(begun.get(60, SECONDS)).isSameAs(watch);
     assertThat(watches.loop().running()).isTrue();
     watch.close();
     await().until(() -> !watches.loop().running());

@@ -41,7 +41,7 @@ class EpollPipeLoopTest {
   private void settle() throws Exception {
     CompletableFuture<Boolean> done = new CompletableFuture<>();
     loop.execute(() -> done.complete(loop.inLoop()));
-    assertThat(done.get(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(done.get(60, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test
@@ -97,7 +97,7 @@ class EpollPipeLoopTest {
       watch.get().pause();
     }
     watch.get().resume();
-    assertThat(ended.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(ended.await(60, TimeUnit.SECONDS)).isTrue();
     assertThat(calls.get()).isBetween(1, 3);
     settle();
     assertThat(Posix.close(fds[0])).isZero();
@@ -119,7 +119,7 @@ class EpollPipeLoopTest {
     write(bad[1], 1);
     await().until(() -> badCalls.get() > 0);
     write(good[1], 1);
-    assertThat(goodCalls.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(goodCalls.await(60, TimeUnit.SECONDS)).isTrue();
     settle();
     assertThat(badCalls).hasValue(1);
     loop.execute(() -> {
@@ -148,7 +148,7 @@ class EpollPipeLoopTest {
     settle();
     assertThat(room.getCount()).isEqualTo(1);
     assertThat(Posix.read(fds[0], chunk.clear())).isPositive();
-    assertThat(room.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(room.await(60, TimeUnit.SECONDS)).isTrue();
     watch.get().close();
     settle();
     Posix.close(fds[0]);
@@ -161,7 +161,7 @@ class EpollPipeLoopTest {
     loop.schedule(ran::incrementAndGet, Duration.ofMillis(200)).cancel();
     CountDownLatch done = new CountDownLatch(1);
     loop.schedule(done::countDown, Duration.ofMillis(300));
-    assertThat(done.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
     assertThat(ran).hasValue(0);
   }
 
