@@ -11,7 +11,9 @@ import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -21,12 +23,15 @@ import org.jspecify.annotations.Nullable;
 public final class Certificates {
   private static final String PASSWORD = "password";
 
+  /// What was made so far, by what `keytool` was asked for. It takes most of a second, so it is asked once.
+  private static final Map<List<String>, KeyStore> MADE = new HashMap<>();
+
+  private static @Nullable Path store;
+
   private final Path directory;
-  private final Path store;
 
   public Certificates(Path directory) {
     this.directory = directory;
-    this.store = directory.resolve("keys.p12");
   }
 
   /// A certificate with its key; `chain` begins with the certificate itself.
@@ -56,16 +61,38 @@ public final class Certificates {
     return make(name, List.of("-ext", "san=dns:localhost,ip:127.0.0.1", "-signer", authority));
   }
 
-  private Identity make(String name, List<String> more) {
+  private static synchronized KeyStore made(String name, List<String> more) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
-    command.addAll(List.of("-genkeypair", "-alias", name, "-dname", "CN=" + name));
+    command.addAll(List.of("-J-XX:TieredStopAtLevel=1", "-genkeypair"));
+    command.addAll(List.of("-alias", name, "-dname", "CN=" + name));
     command.addAll(List.of("-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12"));
-    command.addAll(List.of("-keystore", store.toString(), "-storepass", PASSWORD));
     command.addAll(more);
+    KeyStore keys = MADE.get(command);
+    if (keys != null) {
+      return keys;
+    }
+    if (store == null) {
+      Path directory = Files.createTempDirectory("sandpiper-test-keys-");
+      directory.toFile().deleteOnExit();
+      store = directory.resolve("keys.p12");
+      store.toFile().deleteOnExit();
+    }
+    List<String> asked = List.copyOf(command);
+    command.addAll(List.of("-keystore", store.toString(), "-storepass", PASSWORD));
     Shell.run(command.toArray(String[]::new)).requireSuccess();
     try {
-      KeyStore keys = KeyStore.getInstance(store.toFile(), PASSWORD.toCharArray());
+      keys = KeyStore.getInstance(store.toFile(), PASSWORD.toCharArray());
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+    MADE.put(asked, keys);
+    return keys;
+  }
+
+  private Identity make(String name, List<String> more) {
+    try {
+      KeyStore keys = made(name, more);
       PrivateKey secret = (PrivateKey) keys.getKey(name, PASSWORD.toCharArray());
       List<X509Certificate> chain = new ArrayList<>();
       StringBuilder text = new StringBuilder();

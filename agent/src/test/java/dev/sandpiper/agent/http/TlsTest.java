@@ -28,6 +28,8 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -49,12 +51,29 @@ final class TlsTest {
 
   private record Identity(Path certificate, Path key, X509Certificate x509) {}
 
+  /// Made once for all tests: `keytool` takes a second of processor time.
+  private static final Map<String, KeyStore> MADE = new ConcurrentHashMap<>();
+
   private Identity identity(String name, String algorithm) throws Exception {
+    KeyStore keys = MADE.get(name + algorithm);
+    if (keys == null) {
+      keys = make(name, algorithm);
+      MADE.put(name + algorithm, keys);
+    }
+    Certificate certificate = keys.getCertificate("a");
+    return new Identity(
+        pem(name + ".crt", "CERTIFICATE", certificate.getEncoded()),
+        pem(name + ".key", "PRIVATE KEY", ((PrivateKey) keys.getKey("a", PASSWORD)).getEncoded()),
+        (X509Certificate) certificate);
+  }
+
+  private KeyStore make(String name, String algorithm) throws Exception {
     Path store = directory.resolve(name + ".p12");
     Files.deleteIfExists(store);
     Process keytool =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-J-XX:TieredStopAtLevel=1",
                 "-genkeypair",
                 "-alias",
                 "a",
@@ -74,12 +93,7 @@ final class TlsTest {
             .start();
     String said = new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(keytool.waitFor()).as(said).isZero();
-    KeyStore keys = KeyStore.getInstance(store.toFile(), PASSWORD);
-    Certificate certificate = keys.getCertificate("a");
-    return new Identity(
-        pem(name + ".crt", "CERTIFICATE", certificate.getEncoded()),
-        pem(name + ".key", "PRIVATE KEY", ((PrivateKey) keys.getKey("a", PASSWORD)).getEncoded()),
-        (X509Certificate) certificate);
+    return KeyStore.getInstance(store.toFile(), PASSWORD);
   }
 
   private Path pem(String file, String kind, byte[] der) throws IOException {

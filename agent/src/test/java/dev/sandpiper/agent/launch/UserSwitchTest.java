@@ -185,10 +185,11 @@ final class UserSwitchTest {
                 LockSupport.parkNanos(2_000_000); // leave something for the commands
               }
             });
+    int rounds = Boolean.getBoolean("sandpiper.proof") ? 200 : 20;
     List<Callable<Void>> work = new ArrayList<>();
     for (User each : all) {
       work.add(() -> {
-        for (int i = 0; i < 40; i++) {
+        for (int i = 0; i < rounds; i++) {
           Finished own = fixture.run(fixture.spec("id", "-u"));
           assertThat(own.out()).isEqualTo("0\n");
           Finished done = fixture.run(as(fixture.spec("id", "-u"), each));
