@@ -34,8 +34,10 @@ final class RunCommandIT {
 
   @TempDir Path directory;
 
+  /// A shell that started the tests in the background made them ignore SIGINT, `nohup` SIGHUP; whoever starts the program
+  /// by hand does not.
   private static List<String> line(String... arguments) {
-    var line = new ArrayList<String>();
+    var line = new ArrayList<>(List.of("/usr/bin/env", "--default-signal=INT,HUP"));
     line.add(AgentProcess.executable().toString());
     line.addAll(Arrays.asList(arguments));
     return line;
