@@ -31,8 +31,10 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 final class OutputLogIT {
   private static final long RETENTION_BYTES = 4 << 20;
   private static final long STEADY_BYTES_PER_SECOND = 2_000_000;
+
   /// Short, yet longer than a busy machine keeps a client from reading.
   private static final Duration STALL_LIMIT = Duration.ofSeconds(3);
+
   private static final boolean PROOF = Boolean.getBoolean("sandpiper.proof");
 
   /// With a small retention and a short stall limit.

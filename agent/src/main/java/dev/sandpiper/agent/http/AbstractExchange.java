@@ -3,6 +3,7 @@ package dev.sandpiper.agent.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.FileChannel;
@@ -45,6 +46,7 @@ abstract class AbstractExchange implements HttpExchange {
   private final RequestBody body = new RequestBody(this);
   private @Nullable FileSteps file;
   private volatile boolean filePending; // that `file` is there, for any thread
+  private boolean pumping;
   private boolean failing;
   private @Nullable RequestCounts counts;
   private volatile State state = State.OPEN;
@@ -217,25 +219,47 @@ abstract class AbstractExchange implements HttpExchange {
     }
   }
 
-  /// Sends steps of the current file while the peer takes them, then what was written behind it.
+  /// Sends steps of the current file while the peer takes them, then what was written behind it. A file is let go of only
+  /// when all that has found its place: whoever hears of it may write more, and that comes last.
   private void pumpFile() {
+    if (pumping) {
+      return; // the loop below goes on
+    }
+    pumping = true;
     try {
-      while (file != null && isStreaming() && channelWritable()) {
-        FileSteps current = file;
-        ByteBuf step = current.next(this);
-        if (step != null) {
-          doWrite(step);
-        }
-        if (current.isDone()) {
-          file = null;
-          filePending = false;
-          current.release();
-          runBehind(current);
-        }
+      FileSteps done = pumpOne();
+      while (done != null) {
+        done.release();
+        done = pumpOne();
       }
     } catch (Throwable e) {
       fail(e);
+    } finally {
+      pumping = false;
     }
+  }
+
+  /// Gives the file if all of it was sent.
+  private @Nullable FileSteps pumpOne() throws IOException {
+    while (file != null && isStreaming() && channelWritable()) {
+      FileSteps current = file;
+      ByteBuf step = current.next(this);
+      if (step != null) {
+        doWrite(step);
+      }
+      if (current == file && current.isDone()) {
+        file = null;
+        filePending = false;
+        try {
+          runBehind(current);
+        } catch (Throwable e) {
+          current.release();
+          throw e;
+        }
+        return current;
+      }
+    }
+    return null;
   }
 
   private void runBehind(FileSteps done) {

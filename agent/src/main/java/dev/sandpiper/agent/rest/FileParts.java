@@ -37,6 +37,7 @@ final class FileParts implements HttpExchange.Listener {
   private int next;
   private int inFlight;
   private boolean fetching;
+  private boolean resident; // that the next window was fetched
   private boolean sending;
   private boolean ended;
   private boolean aborted;
@@ -80,7 +81,7 @@ final class FileParts implements HttpExchange.Listener {
 
   /// On the event loop, after [#prepare].
   void start() {
-    send();
+    resident = true;
     goOn();
   }
 
@@ -128,9 +129,14 @@ final class FileParts implements HttpExchange.Listener {
       // loop below goes on
     }
     sending = true;
-    while (!fetching && !aborted && next < windows.size() && inFlight < MAX_IN_FLIGHT) {
+    while (!fetching
+        && !aborted
+        && !exchange.isFinished() // also where the client has gone and nobody has told us yet
+        && next < windows.size()
+        && inFlight < MAX_IN_FLIGHT) {
       Part window = windows.get(next);
-      if (file.isResident(window.start(), window.length())) {
+      if (resident || file.isResident(window.start(), window.length())) {
+        resident = false;
         send();
       } else {
         fetch(window);
@@ -167,7 +173,7 @@ final class FileParts implements HttpExchange.Listener {
       aborted = true;
       closeWhenUnused();
     } else {
-      send();
+      resident = true;
       goOn();
     }
   }

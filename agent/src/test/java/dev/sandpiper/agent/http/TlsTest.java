@@ -14,6 +14,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -113,9 +115,11 @@ final class TlsTest {
   }
 
   private static HttpServer serve(TlsSettings tls) throws IOException {
-    var router =
-        new Router()
-            .route("GET", "/", e -> Responses.text(e, 200, e.protocol() + " " + e.isSecure()));
+    return serve(tls, e -> Responses.text(e, 200, e.protocol() + " " + e.isSecure()));
+  }
+
+  private static HttpServer serve(TlsSettings tls, HttpHandler handler) throws IOException {
+    var router = new Router().route("GET", "/", handler);
     var settings =
         HttpSettings.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).withTls(tls);
     var server = new HttpServer(settings, router);
@@ -164,6 +168,60 @@ final class TlsTest {
     try (var server = serve(new TlsSettings(us.certificate, us.key, null));
         var client = client(version, us.x509, null)) {
       assertThat(get(client, server)).isEqualTo(version + " true\n");
+    }
+  }
+
+  /// Parts of a file, some at a time; each that was let go of brings the next.
+  private static final class Parts {
+    static final int BYTES = 200_000;
+    static final int COUNT = 24;
+
+    private final HttpExchange exchange;
+    private final FileChannel file;
+    private int next;
+
+    Parts(HttpExchange exchange, FileChannel file) {
+      this.exchange = exchange;
+      this.file = file;
+    }
+
+    void go() {
+      if (next < COUNT) {
+        int at = next++;
+        exchange.writeFile(null, file, (long) at * BYTES, BYTES, this::go);
+        if (at == COUNT - 1) {
+          exchange.end();
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatIsWrittenAsAFileIsLetGoOfComesLast(HttpClient.Version version) throws Exception {
+    if (version != HttpClient.Version.HTTP_1_1 && version != HttpClient.Version.HTTP_2) {
+      return; // what a newer JDK may add
+    }
+    Identity us = identity("us", "EC");
+    byte[] content = new byte[Parts.COUNT * Parts.BYTES];
+    new Random(9).nextBytes(content);
+    Path path = Files.write(directory.resolve("content"), content);
+    try (FileChannel file = FileChannel.open(path);
+        var server =
+            serve(
+                new TlsSettings(us.certificate, us.key, null),
+                exchange -> {
+                  exchange.sendHead(200, new Headers());
+                  Parts parts = new Parts(exchange, file);
+                  for (int i = 0; i < 3; i++) {
+                    parts.go();
+                  }
+                });
+        var client = client(version, us.x509, null)) {
+      var request =
+          HttpRequest.newBuilder(URI.create("https://localhost:" + server.port() + "/")).build();
+      assertThat(client.send(request, HttpResponse.BodyHandlers.ofByteArray()).body())
+          .isEqualTo(content);
     }
   }
 
