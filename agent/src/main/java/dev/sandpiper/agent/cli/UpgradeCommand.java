@@ -18,6 +18,11 @@ import picocli.CommandLine.Model.CommandSpec;
 record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientCommand {
   static final Duration USUAL_LIMIT = Duration.ofSeconds(30);
   private static final long PAUSE_NANOS = 20_000_000;
+
+  /// For how long there must be no agent before it is said to have ended. A process whose program is replaced by one of its
+  /// threads is a zombie until that thread has taken its place, which takes a while on a busy machine.
+  private static final long GONE_NANOS = 1_000_000_000;
+
   private static final String MAIN = "dev.sandpiper.agent.Main";
 
   /// What the lock file says.
@@ -48,9 +53,12 @@ record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientComm
     var before = told();
     var started = System.nanoTime();
     signal(before.pid);
+    var seen = System.nanoTime();
     while (System.nanoTime() - started < limit.toNanos()) {
       LockSupport.parkNanos(PAUSE_NANOS);
-      if (!isAgent(before.pid)) {
+      if (isAgent(before.pid)) {
+        seen = System.nanoTime();
+      } else if (System.nanoTime() - seen > GONE_NANOS) {
         throw new IOException("the agent (pid " + before.pid + ") has ended");
       }
       var now = read();
