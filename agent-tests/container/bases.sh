@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes base images for check.sh where no registry is at hand, from Debian's own packages and this machine's JDK and Maven:
+#
+#   bases.sh build    localhost/sandpiper-base:build: Maven, JAVA_HOME (a JDK 25) and ~/.m2, to build without a network
+#   bases.sh SUITE    localhost/sandpiper-base:SUITE: Debian's bullseye, bookworm, trixie, …, with tini
+#
+# Needs root, debootstrap, and podman or buildah. MIRROR is another mirror than deb.debian.org.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+[ "$(id -u)" = 0 ] || skip "debootstrap needs root"
+command -v debootstrap >/dev/null || skip "debootstrap is not installed"
+find_engine
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mirror=${MIRROR:-http://deb.debian.org/debian}
+kind=${1:?build, or the name of a Debian release}
+
+case $kind in
+  build) suite=bookworm include=ca-certificates,procps ;;
+  *) suite=$kind include=tini ;;
+esac
+debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+  { tail "$work/log" >&2; fail "debootstrap $suite"; }
+
+if [ "$kind" = build ]; then
+  java=${JAVA_HOME:?a JDK 25}
+  maven=$(cd -P "$(dirname "$(readlink -f "$(command -v mvn)")")/.." && pwd)
+  mkdir -p "$work/root/opt" "$work/root/root/.m2"
+  cp -a "$java" "$work/root/opt/jdk"
+  cp -rL "$maven" "$work/root/opt/maven"
+  cp -a "$HOME/.m2/repository" "$work/root/root/.m2/"
+  # A cached list of the JDKs of this machine would be that of another one there.
+  printf '%s\n' '#!/bin/sh' 'export JAVA_HOME=/opt/jdk' 'exec /opt/maven/bin/mvn "$@"' >"$work/root/usr/bin/mvn"
+  chmod 755 "$work/root/usr/bin/mvn"
+fi
+printf 'FROM scratch\nADD root.tar /\n' >"$work/Dockerfile"
+tar -C "$work/root" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -cf "$work/root.tar" .
+rm -rf "$work/root"
+image_build -q -t "localhost/sandpiper-base:$kind" "$work" >/dev/null
+ok "localhost/sandpiper-base:$kind"
