@@ -78,13 +78,13 @@ start() {
   client=$!
 }
 
-# inside NAME COMMAND…: as root within a container that runs.
+# inside NAME COMMAND…: within a container that runs, as its user (another one, even root, may not look into the agent).
 inside() {
   name=$1
   shift
   case $SANDPIPER_ENGINE in
     buildah) engine run --isolation chroot --user root "$name" -- "$@" ;;
-    *) engine exec --user root "$name" "$@" ;;
+    *) engine exec "$name" "$@" ;;
   esac
 }
 
