@@ -14,9 +14,10 @@ import org.jspecify.annotations.Nullable;
 
 /// Protobuf's JSON mapping: lowerCamelCase, default values left out, unknown members ignored, no white space.
 ///
-/// Its classes (`JsonFormat`, Gson) load with the first JSON message, not at start.
+/// Its classes (`JsonFormat`, Gson) load with the first JSON message that is not plain ([PlainJson]), not at start.
 final class JsonCodec implements Codec {
   private final Supplier<TypeRegistry> types;
+  private final PlainJson plain = new PlainJson();
   private volatile @Nullable Format format;
 
   private record Format(TypeRegistry types, JsonFormat.Parser parser, JsonFormat.Printer printer) {}
@@ -57,6 +58,10 @@ final class JsonCodec implements Codec {
     }
     if (!(method.requestPrototype() instanceof Message prototype)) {
       throw new IllegalStateException(method.path() + " has a request type without JSON mapping");
+    }
+    Message read = plain.read(prototype, bytes);
+    if (read != null) {
+      return read;
     }
     Message.Builder builder = prototype.newBuilderForType();
     String json = text(bytes);
