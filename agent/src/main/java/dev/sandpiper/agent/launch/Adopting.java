@@ -89,7 +89,7 @@ final class Adopting {
       descriptors.keep(Child.EXIT, exitFd);
     }
     if (exit == null && isOurs(identity)) {
-      return new SpawnedChild(identity.pid(), exitFd, true, descriptors, registry, found);
+      return new SpawnedChild(identity.pid(), null, exitFd, true, descriptors, registry, found);
     }
     return new AdoptedChild(identity, exit == null ? exitFd : ended(), exit, descriptors, found);
   }

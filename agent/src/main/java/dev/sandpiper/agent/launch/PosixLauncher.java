@@ -49,6 +49,7 @@ public final class PosixLauncher implements Launcher {
   private final OpenFileLimit openFiles;
   private final FifoPool fifos;
   private final Priorities priorities = new Priorities();
+  private final StartTimes startTimes = new StartTimes();
   private final ChildRegistry registry;
   private final @Nullable OrphanReaper orphans;
   private final SpawnerThread spawner;
@@ -206,9 +207,10 @@ public final class PosixLauncher implements Launcher {
             spec, fifos, keeper, devNull, canSwitch && gives, canSwitch ? ttyGid : -1);
     boolean throughShell = !openFiles.canLower(devNull);
     int pid = 0;
+    Attempt attempt;
     try {
       prepared.accept(streams.facts());
-      Attempt attempt = new Attempt(spec, streams, throughShell);
+      attempt = new Attempt(spec, streams, throughShell);
       pid = lent != null ? as(lent, spec, attempt) : attempt.run();
       if (pid <= 0) {
         throw attempt.failure(pid);
@@ -221,7 +223,7 @@ public final class PosixLauncher implements Launcher {
     if (throughShell) {
       streams.facts().put(Child.OPEN_FILES_LIMIT, "shell");
     }
-    return started(spec, pid, streams);
+    return started(spec, pid, attempt.identity, streams);
   }
 
   private static int as(Identity identity, LaunchSpec spec, Attempt attempt)
@@ -246,6 +248,7 @@ public final class PosixLauncher implements Launcher {
     private final Spawn spawn = SPAWN.get();
     private CommandSearch.@Nullable Problem problem;
     private String program = "";
+    private @Nullable ProcessIdentity identity;
 
     Attempt(LaunchSpec spec, ChildStreams streams, boolean throughShell) {
       this.spec = spec;
@@ -303,8 +306,10 @@ public final class PosixLauncher implements Launcher {
       registry.spawning();
       openFiles.lower();
       int pid = 0;
+      long before = startTimes.now();
       try {
         pid = spawn.start(path);
+        identity = pid > 0 ? startTimes.identity(pid, before) : null;
         return pid;
       } finally {
         openFiles.restore();
@@ -319,7 +324,9 @@ public final class PosixLauncher implements Launcher {
     }
   }
 
-  private Child started(LaunchSpec spec, int pid, ChildStreams streams) throws LaunchException {
+  private Child started(
+      LaunchSpec spec, int pid, @Nullable ProcessIdentity identity, ChildStreams streams)
+      throws LaunchException {
     streams.closeChildEnds();
     int exitFd = Tasks.pidfdOpen(pid);
     boolean hasPidfd = exitFd >= 0;
@@ -331,6 +338,7 @@ public final class PosixLauncher implements Launcher {
     SpawnedChild child =
         new SpawnedChild(
             pid,
+            identity,
             exitFd,
             hasPidfd,
             new ChildDescriptors(

@@ -43,8 +43,10 @@ final class SpawnedChild implements Child {
   @GuardedBy("life")
   private int exitFd;
 
+  /// @param identity null where it has yet to be asked for
   SpawnedChild(
       int pid,
+      @Nullable ProcessIdentity identity,
       int exitFd,
       boolean hasPidfd,
       ChildDescriptors descriptors,
@@ -52,6 +54,7 @@ final class SpawnedChild implements Child {
       Keeper.@Nullable Found found) {
     this.found = found;
     this.pid = pid;
+    this.identity = identity;
     this.exitFd = exitFd;
     this.hasPidfd = hasPidfd;
     this.descriptors = descriptors;
