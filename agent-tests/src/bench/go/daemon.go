@@ -37,7 +37,7 @@ func withDaemon(c contender, options []string, run func(*daemon) ([]figure, erro
 	return run(d)
 }
 
-func launch(c contender, options []string) (*daemon, error) {
+func launch(c contender, options []string) (d *daemon, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -49,7 +49,12 @@ func launch(c contender, options []string) (*daemon, error) {
 		return nil, err
 	}
 	command := strings.NewReplacer("{port}", strconv.Itoa(port), "{state}", filepath.Join(state, "state")).Replace(c.command)
-	d := &daemon{contender: c, state: state, port: port}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(state)
+		}
+	}()
+	d = &daemon{contender: c, state: state, port: port}
 	d.program = exec.Command("/bin/sh", append([]string{"-c", "exec " + command + ` "$@"`, "sh"}, options...)...)
 	stderr, err := os.Create(filepath.Join(state, "stderr"))
 	if err != nil {
@@ -79,8 +84,8 @@ func launch(c contender, options []string) (*daemon, error) {
 	}
 	for !d.healthy() {
 		if time.Since(began) > 20*time.Second {
-			d.stop()
 			words, _ := os.ReadFile(stderr.Name())
+			d.stop()
 			return nil, fmt.Errorf("not healthy within 20 s: %s", words)
 		}
 		time.Sleep(300 * time.Microsecond)
