@@ -32,6 +32,8 @@ public final class EpollPipeLoop implements PipeLoop {
             },
             EpollIoHandler.newFactory());
     loop = group.next();
+    // Without a timer the loop would wake once a second to find that it has none.
+    var _ = loop.schedule(() -> {}, 10_000, TimeUnit.DAYS);
   }
 
   @Override
