@@ -12,10 +12,12 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 import java.util.zip.ZipOutputStream;
@@ -23,16 +25,20 @@ import java.util.zip.ZipOutputStream;
 /// Everything on the runtime class path in one jar, the same bytes for the same inputs.
 ///
 /// Services are merged, signatures dropped, versioned classes put in the place of those they replace (the jar runs on
-/// one Java only), native libraries and licences set aside for the image. Two different classes of one name fail the
-/// build, as the order of the class path would otherwise decide.
+/// one Java only), native libraries and licences set aside for the image, and classes that nothing names left out. Two
+/// different classes of one name fail the build, as the order of the class path would otherwise decide.
 final class AppJar {
   private static final int JAVA = Runtime.version().feature();
+  private static final String OWN = "dev/sandpiper/agent/";
   private static final LocalDateTime ENTRY_TIME = LocalDateTime.of(2026, 1, 1, 0, 0);
   private static final Instant FIRST_TIME = Instant.parse("2025-01-01T00:00:00Z");
 
+  private static final String SERVICES = "META-INF/services/";
+  private static final String CLASS = ".class";
+
   private static final Pattern VERSIONED = Pattern.compile("META-INF/versions/(\\d+)/(.+)");
   private static final Pattern LICENCE =
-      Pattern.compile("(META-INF/)?(LICEN[CS]E|NOTICE|COPYING)[^/]*|META-INF/licen[cs]es?/.+");
+      Pattern.compile("(META-INF/)?[^/]*(LICEN[CS]E|NOTICE|COPYING)[^/]*|META-INF/licen[cs]es?/.+");
   private static final Pattern NATIVE = Pattern.compile(".+\\.(so|dll|dylib|jnilib|a|exe)");
   private static final Pattern DROPPED =
       Pattern.compile(
@@ -90,7 +96,7 @@ final class AppJar {
       licences.put(artifact + "/" + name.replaceFirst("^META-INF/", ""), bytes);
     } else if (NATIVE.matcher(name).matches()) {
       natives.put(name, bytes);
-    } else if (name.startsWith("META-INF/services/")) {
+    } else if (name.startsWith(SERVICES)) {
       new String(bytes, StandardCharsets.UTF_8)
           .lines()
           .map(line -> line.replaceFirst("#.*", "").strip())
@@ -100,7 +106,7 @@ final class AppJar {
       int before = versions.getOrDefault(name, -1);
       byte[] other = entries.get(name);
       if (before == version
-          && name.endsWith(".class")
+          && name.endsWith(CLASS)
           && other != null
           && !Arrays.equals(other, bytes)) {
         throw new IllegalStateException(
@@ -126,12 +132,7 @@ final class AppJar {
   /// Writes the jar. Its time stamp follows from its content: the AOT cache accepts a jar by time and size, so a jar
   /// with other content must have another time, and the same content the same.
   void write(Path target, String mainClass, String version) throws IOException {
-    services.forEach((name, lines) ->
-        entries.put(
-            name,
-            lines.stream()
-                .collect(Collectors.joining("\n", "", "\n"))
-                .getBytes(StandardCharsets.UTF_8)));
+    leaveOutUnused();
     String manifest =
         String.join(
             "\r\n",
@@ -150,6 +151,7 @@ final class AppJar {
     Files.createDirectories(target.getParent());
     Files.deleteIfExists(target);
     try (var out = new ZipOutputStream(Files.newOutputStream(target))) {
+      out.setLevel(Deflater.BEST_COMPRESSION);
       write(out, "META-INF/MANIFEST.MF", manifest.getBytes(StandardCharsets.UTF_8));
       for (var entry : all.entrySet()) {
         write(out, entry.getKey(), entry.getValue());
@@ -157,6 +159,45 @@ final class AppJar {
     }
     long offset = hash(target) % (365L * 24 * 3600);
     Files.setLastModifiedTime(target, FileTime.from(FIRST_TIME.plusSeconds(offset)));
+  }
+
+  private void leaveOutUnused() {
+    var used = new Used(entries);
+    used.keep(name -> name.startsWith(OWN));
+    boolean more = true;
+    while (more) {
+      more = false;
+      for (var service : services.entrySet()) {
+        String type = service.getKey().substring(SERVICES.length());
+        for (String provider : service.getValue()) {
+          if (wanted(type, used) && !used.isKept(provider)) {
+            String name = provider.replace('.', '/');
+            used.keep(name::equals);
+            more = true;
+          }
+        }
+      }
+    }
+    services.forEach((name, providers) ->
+        providers.removeIf(provider ->
+            !wanted(name.substring(SERVICES.length()), used) || !used.isKept(provider)));
+    services.values().removeIf(Set::isEmpty);
+    entries
+        .keySet()
+        .removeIf(name -> name.endsWith(CLASS) && !used.isKept(name.replaceFirst("\\.class$", "")));
+    entries.replaceAll((name, bytes) ->
+        name.endsWith(CLASS) && !name.startsWith(OWN) ? used.withoutDebug(bytes) : bytes);
+    services.forEach((name, providers) ->
+        entries.put(
+            name,
+            providers.stream()
+                .collect(Collectors.joining("\n", "", "\n"))
+                .getBytes(StandardCharsets.UTF_8)));
+  }
+
+  // Other services are for libraries that are not here.
+  private static boolean wanted(String service, Used used) {
+    return used.isKept(service) && (service.startsWith("java.") || used.holds(service));
   }
 
   private static void write(ZipOutputStream out, String name, byte[] bytes) throws IOException {

@@ -18,7 +18,10 @@ import java.util.stream.Stream;
 ///     lib/sandpiper.aot    the JVM's cache for it, from a training run
 ///     lib/native/          native libraries of this architecture
 ///     runtime/             a Java runtime with the modules needed, no more
-///     licenses/            those of what is bundled
+///     licenses/            those of what is bundled, with a table
+///     share/               the bill of materials
+///
+/// and, beside it, `sandpiper-VERSION-linux-ARCH.tar.gz` of it.
 ///
 /// Run by the build as `java -cp CLASSPATH tools/Image.java VERSION TARGET`. Parts whose inputs did not change are left
 /// as they are.
@@ -40,7 +43,25 @@ final class Image {
           "--strip-java-debug-attributes", // 10 MB of line numbers of the JDK's own classes
           "--no-header-files",
           "--no-man-pages",
+          "--exclude-resources="
+              // 0.3 MB: names of characters, a program that is left out below, its translations and
+              // others
+              + "/java.base/java/lang/uniName.dat"
+              + ",/java.base/sun/security/tools/keytool/Main*.class"
+              + ",/java.base/**_de.*,/java.base/**_ja.*,/java.base/**_zh_CN.*",
+          "--order-resources=**", // by name: else jlink's order differs from run to run
           "--compress=zip-9");
+
+  // What no program of the image opens.
+  private static final List<String> NOT_NEEDED =
+      List.of(
+          "bin/keytool",
+          "lib/jexec",
+          "lib/libjsig.so", // for programs that embed a JVM
+          "lib/server/libjsig.so",
+          "lib/libsimdsort.so", // sorts large arrays of numbers, of which there are none
+          "lib/jrt-fs.jar", // the runtime's files, for Java 8
+          "lib/classlist"); // for a default archive of classes, whose place the AOT cache takes
 
   private final Path root;
   private final Path target;
@@ -64,14 +85,28 @@ final class Image {
   private void build() throws IOException {
     runtime();
     application();
+    deleteTree(target.resolve("bin"));
     copyTree(root.resolve("src/image"), target);
-    Files.setPosixFilePermissions(
-        target.resolve("bin/sandpiper"), PosixFilePermissions.fromString("rwxr-xr-x"));
-    Files.copy(
-        root.resolve("../LICENSE"),
-        target.resolve("licenses/LICENSE"),
-        StandardCopyOption.REPLACE_EXISTING);
     aotCache();
+    setPermissions();
+    Tarball.write(
+        target,
+        target.resolveSibling("sandpiper-" + version + "-linux-" + architecture() + ".tar.gz"),
+        "sandpiper-" + version);
+  }
+
+  // Whatever umask the build runs with: the image serves any user.
+  private void setPermissions() throws IOException {
+    try (Stream<Path> files = Files.walk(target)) {
+      for (Path file : files.filter(file -> !Files.isSymbolicLink(file)).toList()) {
+        boolean executable =
+            Files.isDirectory(file)
+                || file.getParent().endsWith("bin")
+                || file.endsWith("runtime/lib/jspawnhelper");
+        Files.setPosixFilePermissions(
+            file, PosixFilePermissions.fromString(executable ? "rwxr-xr-x" : "rw-r--r--"));
+      }
+    }
   }
 
   // Never fails the build: the image works without, only it starts slower. The black-box tests do
@@ -110,7 +145,13 @@ final class Image {
     Path home = target.resolve("runtime");
     Path stamp = target.resolveSibling("runtime.stamp");
     String inputs =
-        String.join("\n", System.getProperty("java.vm.version"), MODULES.toString(), JLINK + "\n");
+        String.join(
+            "\n",
+            System.getProperty("java.vm.version"),
+            MODULES.toString(),
+            JLINK.toString(),
+            NOT_NEEDED.toString(),
+            Files.readString(root.resolve("../tools/Elf.java")));
     if (Files.isDirectory(home) && Files.exists(stamp) && Files.readString(stamp).equals(inputs)) {
       return;
     }
@@ -131,6 +172,14 @@ final class Image {
     if (status != 0) {
       throw new IllegalStateException("jlink of " + javaHome() + " failed with " + status);
     }
+    for (String file : NOT_NEEDED) {
+      Files.deleteIfExists(home.resolve(file));
+    }
+    try (Stream<Path> files = Files.walk(home)) {
+      for (Path library : files.filter(file -> file.toString().endsWith(".so")).toList()) {
+        Elf.strip(library);
+      }
+    }
     Files.writeString(stamp, inputs);
   }
 
@@ -139,11 +188,31 @@ final class Image {
   }
 
   private void application() throws IOException {
+    // Kept for whoever builds the same image again.
+    Files.writeString(
+        target.resolveSibling("image.classpath"), System.getProperty("java.class.path"));
+    List<Path> classPath =
+        Stream.of(System.getProperty("java.class.path").split(":"))
+            .filter(element -> !element.isEmpty())
+            .map(Path::of)
+            .toList();
+    Path stamp = target.resolveSibling("jar.stamp");
+    String inputs =
+        String.join(
+            "\n",
+            version,
+            Files.readString(target.resolveSibling("runtime.stamp")),
+            listing(classPath),
+            toolsText());
+    if (Files.exists(target.resolve("lib/sandpiper.jar"))
+        && Files.exists(stamp)
+        && Files.readString(stamp).equals(inputs)) {
+      return;
+    }
+    Files.deleteIfExists(stamp);
     var jar = new AppJar();
-    for (String element : System.getProperty("java.class.path").split(":")) {
-      if (!element.isEmpty()) {
-        jar.add(Path.of(element));
-      }
+    for (Path element : classPath) {
+      jar.add(element);
     }
     jar.write(target.resolve("lib/sandpiper.jar"), MAIN_CLASS, version);
 
@@ -155,23 +224,60 @@ final class Image {
     }
     Files.write(target.resolve("lib/native").resolve(nettyLibrary()), netty);
     deleteTree(target.resolve("licenses"));
+    Files.createDirectories(target.resolve("licenses"));
     for (var licence : jar.licences().entrySet()) {
       Path file = target.resolve("licenses").resolve(licence.getKey());
       Files.createDirectories(file.getParent());
       Files.write(file, licence.getValue());
     }
+    Files.copy(root.resolve("../LICENSE"), target.resolve("licenses/LICENSE"));
+    var bill = new Bill(version, architecture());
+    for (Path element : classPath) {
+      bill.add(element);
+    }
+    bill.writeLicences(root.resolve("../tools/licences"), target.resolve("licenses"));
+    bill.write(target.resolve("share/sandpiper.cdx.json"), target.resolve("runtime"), MODULES);
+    Files.writeString(stamp, inputs);
+  }
+
+  private static String listing(List<Path> classPath) throws IOException {
+    var listing = new StringBuilder();
+    for (Path element : classPath) {
+      try (Stream<Path> files = Files.walk(element)) {
+        for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+          listing.append(
+              "%s %d %s\n".formatted(file, Files.size(file), Files.getLastModifiedTime(file)));
+        }
+      }
+    }
+    return listing.toString();
+  }
+
+  private String toolsText() throws IOException {
+    var text = new StringBuilder();
+    for (String tool : List.of("AppJar", "Bill", "Image", "Used")) {
+      text.append(Files.readString(root.resolve("../tools/" + tool + ".java")));
+    }
+    return text.toString();
   }
 
   // Unpacked here, so that nothing is unpacked at start, where it would cost time and need a
   // writable directory.
   private static String nettyLibrary() {
+    return "libnetty_transport_native_epoll_"
+        + architecture().replace("aarch64", "aarch_64")
+        + ".so";
+  }
+
+  /// As `uname -m` says it.
+  private static String architecture() {
     String arch = System.getProperty("os.arch");
     return switch (arch) {
-      case "amd64" -> "libnetty_transport_native_epoll_x86_64.so";
-      case "aarch64" -> "libnetty_transport_native_epoll_aarch_64.so";
+      case "amd64" -> "x86_64";
+      case "aarch64" -> "aarch64";
       default ->
           throw new IllegalStateException(
-              "no image for " + arch + ": Sandpiper runs on amd64 and aarch64");
+              "no image for " + arch + ": Sandpiper runs on x86-64 and aarch64");
     };
   }
 

@@ -254,7 +254,7 @@ final class CommandLineIT {
   @Test
   void theVersionIsPrinted() {
     assertThat(Shell.run(sandpiper("--version"), LIMIT_SECONDS).requireSuccess().stdout())
-        .matches("sandpiper \\S+\n");
+        .matches("sandpiper \\S+ \\(Java 25\\S*, (amd64|aarch64)\\)\n");
   }
 
   /// `run` tells a server that is no agent from an agent.

@@ -111,12 +111,6 @@ final class ImageIT {
     }
   }
 
-  @Test
-  void bringsTheLicencesOfWhatItBundles() {
-    assertThat(IMAGE.resolve("licenses/LICENSE")).isNotEmptyFile();
-    assertThat(IMAGE.resolve("runtime/legal/java.base/LICENSE")).exists();
-  }
-
   private static void assertPrintsVersion(Outcome outcome) {
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.out()).startsWith("sandpiper ").endsWith("\n");

@@ -152,6 +152,7 @@ final class TransportIT {
     assertThat(reply.status()).isEqualTo(204);
     assertThat(reply.body()).isEmpty();
     assertThat(reply.header("Cache-Control")).isEqualTo("no-store");
+    assertThat(reply.header("X-Sandpiper-Version")).matches("\\d+\\.\\d+\\.\\d+.*");
   }
 
   @Test

@@ -180,7 +180,7 @@ final class Agent implements AutoCloseable {
     router.filter(
         new HostFilter(access.token(), access.allowedHosts(), access.anyHost(), Errors::json));
     router.filter(new TokenFilter(access.token(), Errors::json));
-    HealthRoute.register(router);
+    HealthRoute.register(router, Version.current());
     StartGate gate = new StartGate(router, Agent::isAnsweredAtOnce);
     HttpServer http = new HttpServer(listen, gate);
     try {

@@ -52,6 +52,8 @@ final class Daemon {
         agent = start(received);
       } catch (IOException e) {
         throw new BadSettingException(List.of(String.valueOf(e.getMessage())));
+      } catch (UnsupportedOperationException e) { // a C library that Sandpiper cannot run with
+        throw new BadSettingException(List.of(String.valueOf(e.getMessage())));
       }
     }
     listen();
@@ -86,7 +88,7 @@ final class Daemon {
     Handover handover;
     Successor successor;
     try {
-      successor = Successor.find(System.getProperty("sandpiper.home"), RECORDS_DESCRIPTOR);
+      successor = Successor.find(System.getProperty("sandpiper.launcher"), RECORDS_DESCRIPTOR);
       LOG.info(
           "SIGUSR2: {} takes the place of sandpiper {}", successor.program(), Version.current());
       handover = old.handOver();

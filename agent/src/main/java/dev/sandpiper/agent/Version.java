@@ -12,6 +12,15 @@ public final class Version {
 
   /// Such as `0.1.0`; never empty. Throws `IllegalStateException` in a build that lacks the resource.
   public static String current() {
+    return Holder.VERSION;
+  }
+
+  /// Read once, when it is first asked for.
+  private static final class Holder {
+    static final String VERSION = read();
+  }
+
+  private static String read() {
     try (var in = Version.class.getResourceAsStream(RESOURCE)) {
       if (in == null) {
         throw new IllegalStateException("the build left out " + RESOURCE);

@@ -133,10 +133,17 @@ public final class AgentProcess implements AutoCloseable {
     return builder().start();
   }
 
+  /// The directory of the image under test.
+  public static Path image() {
+    return Path.of(System.getProperty("sandpiper.image", "../agent/target/sandpiper"))
+        .toAbsolutePath()
+        .normalize();
+  }
+
   /// `bin/sandpiper` of the image under test.
   public static Path executable() {
-    Path image = Path.of(System.getProperty("sandpiper.image", "../agent/target/sandpiper"));
-    Path executable = image.resolve("bin/sandpiper").toAbsolutePath().normalize();
+    Path image = image();
+    Path executable = image.resolve("bin/sandpiper");
     if (!Files.isExecutable(executable)) {
       throw new AssertionError("no image at " + image + "; make one with: mvn -DskipTests package");
     }

@@ -70,7 +70,14 @@ final class Syntax {
       var result = top.hasSubcommand() ? top.subcommand() : top;
       var command = result.commandSpec().commandLine();
       if (result.isVersionHelpRequested() || top.isVersionHelpRequested()) {
-        return new Text("sandpiper " + program.version());
+        return new Text(
+            "sandpiper "
+                + program.version()
+                + " (Java "
+                + Runtime.version()
+                + ", "
+                + System.getProperty("os.arch")
+                + ")");
       }
       if (result.isUsageHelpRequested() || !top.hasSubcommand()) {
         return arguments.isEmpty()

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The program that takes this one's place: the image at this agent's own path as it is on the disk now, with the arguments
-/// and the environment that this agent was started with.
+/// The program that takes this one's place: what the path of this agent's launcher leads to now, symbolic links and all, with
+/// the arguments and the environment that this agent was started with.
 ///
 /// The arguments and the environment are read back from the kernel, byte by byte as they were given; what is secret in the
 /// environment has been wiped there and goes by the {@link Handover}.
@@ -36,18 +36,22 @@ public final class Successor {
 
   /// Looks for the successor.
   ///
-  /// @param home directory of the image that this agent runs from; null where it was started without one
+  /// @param launcher the path that this agent was started by, absolute; null where it was started without an image
   /// @param records the descriptor that records are written to
   /// @throws IOException saying what is missing: there is nothing to execute then
-  public static Successor find(@Nullable String home, int records) throws IOException {
+  public static Successor find(@Nullable String launcher, int records) throws IOException {
     List<byte[]> own = strings("/proc/self/cmdline", true);
-    if (home == null) {
+    if (launcher == null) {
       return new Successor("/proc/self/exe", own, records);
     }
-    Path script = Path.of(home, "bin", "sandpiper");
-    for (Path needed :
-        List.of(
-            script, Path.of(home, "runtime", "bin", "java"), Path.of(home, "lib", "jvm.options"))) {
+    Path script = Path.of(launcher);
+    Path home;
+    try {
+      home = script.toRealPath().resolve("../..").normalize();
+    } catch (IOException notThere) {
+      throw new IOException("there is nothing to execute: " + script + " does not exist", notThere);
+    }
+    for (Path needed : List.of(home.resolve("runtime/bin/java"), home.resolve("lib/jvm.options"))) {
       if (!Files.exists(needed)) {
         throw new IOException("there is nothing to execute: " + needed + " does not exist");
       }
