@@ -17,9 +17,12 @@ public record ProcessFacts(
     @Nullable Duration timeLimit,
     Instant startedAt) {
   public ProcessFacts {
-    if (processId.isEmpty() || pid <= 0) {
+    if (processId.isEmpty() || pid < 0) {
       throw new IllegalArgumentException(
-          "a process needs an id and a pid above 0, not '" + processId + "' and " + pid);
+          "a process needs an id and a pid, or 0 where nobody knows it, not '"
+              + processId
+              + "' and "
+              + pid);
     }
   }
 }

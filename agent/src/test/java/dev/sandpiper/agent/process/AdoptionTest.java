@@ -7,6 +7,7 @@ import dev.sandpiper.agent.journal.Bytes;
 import dev.sandpiper.agent.journal.JournalEntry;
 import dev.sandpiper.agent.launch.Child;
 import dev.sandpiper.agent.launch.Exit;
+import dev.sandpiper.agent.launch.ProcessIdentity;
 import dev.sandpiper.agent.launch.Scope;
 import dev.sandpiper.agent.launch.Stdio;
 import dev.sandpiper.agent.output.StreamName;
@@ -15,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -122,6 +124,39 @@ class AdoptionTest {
         List.of(new Selector.ByPid(before.pid()), new Selector.ByTag("late"))) {
       assertThat(fixture.processes.findEnded(selector))
           .hasValueSatisfying(end -> assertThat(end.end().exit()).isEqualTo(new Exit.Exited(6)));
+    }
+  }
+
+  @Test
+  void aStartThatWasAnnouncedAndIsNotFoundHasEndedLostAndKeepsItsKey() throws Exception {
+    String id = new ProcessIds(InstantSource.system()).get();
+    fixture
+        .journal()
+        .append(
+            new JournalEntry.Started(
+                id,
+                0,
+                0,
+                ProcessIdentity.thisBoot(),
+                "true",
+                List.of(),
+                "/",
+                "root",
+                "keyed",
+                false,
+                0,
+                1,
+                Map.of(Child.FIFO_STDOUT, "/run/none.1", Child.FIFO_STDERR, "/run/none.2"),
+                "key",
+                Bytes.copyOf(new byte[] {1}),
+                false));
+    for (int agent = 0; agent < 2; agent++) {
+      again();
+      ManagedProcess lost = fixture.processes.get(id).orElseThrow();
+      assertThat(ProcessFixture.endOf(lost).cause()).isEqualTo(EndCause.LOST);
+      assertThat(lost.pid()).isZero();
+      assertThat(lost.key()).contains("key");
+      assertThat(lost.signal(9)).as("reaches nobody").isEmpty();
     }
   }
 
