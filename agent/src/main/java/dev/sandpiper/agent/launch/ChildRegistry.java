@@ -46,6 +46,11 @@ final class ChildRegistry {
     }
   }
 
+  /// Whether the pid is a child of ours; of one that is just being spawned the answer is awaited.
+  boolean isOurs(int pid) {
+    return needed && unlessOurs(pid, () -> {});
+  }
+
   /// Runs `reap` unless the pid is a child of ours; true when it was one.
   boolean unlessOurs(int pid, Runnable reap) {
     lock.writeLock().lock();

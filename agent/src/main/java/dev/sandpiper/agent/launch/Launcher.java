@@ -34,6 +34,14 @@ public interface Launcher extends AutoCloseable {
   /// thread right after start-up.
   void warmUp();
 
+  /// Since when whatever a command of the agent's orphans becomes a child of the agent: commands with this start time or a
+  /// later one (field 22 of `/proc/PID/stat`). `Long.MAX_VALUE` where that is so for none.
+  long orphansSince();
+
+  /// Whether the agent has started this process, as a command or for its own use; false for what was orphaned to it. Waits
+  /// for spawns in progress, a tenth of a millisecond.
+  boolean isOwn(int pid);
+
   /// How many times a child's priority (`oom_score_adj`, nice, I/O class) could not be set; such failures are ignored.
   long priorityFailures();
 

@@ -51,6 +51,7 @@ public final class PosixLauncher implements Launcher {
   private final Priorities priorities = new Priorities();
   private final StartTimes startTimes = new StartTimes();
   private final ChildRegistry registry;
+  private final long orphansSince;
   private final @Nullable OrphanReaper orphans;
   private final SpawnerThread spawner;
   private final Keeper keeper;
@@ -130,6 +131,7 @@ public final class PosixLauncher implements Launcher {
     fifos =
         new FifoPool(
             directory, keeper, plenty ? FifoPool.READY : 4, () -> this.openFiles.hasSpare(devNull));
+    orphansSince = Orphans.collect();
     boolean reaps = OrphanReaper.isNeeded();
     registry = new ChildRegistry(reaps);
     for (EarlierChild child : earlier) {
@@ -313,7 +315,7 @@ public final class PosixLauncher implements Launcher {
         return pid;
       } finally {
         openFiles.restore();
-        registry.spawned(pid);
+        spawned(pid);
       }
     }
 
@@ -391,7 +393,7 @@ public final class PosixLauncher implements Launcher {
         pid = spawn.start(command.getFirst());
         return pid;
       } finally {
-        registry.spawned(pid);
+        spawned(pid);
       }
     }
 
@@ -438,6 +440,23 @@ public final class PosixLauncher implements Launcher {
   @Override
   public long priorityFailures() {
     return priorities.failures();
+  }
+
+  @Override
+  public long orphansSince() {
+    return orphansSince;
+  }
+
+  @Override
+  public boolean isOwn(int pid) {
+    return registry.isOurs(pid);
+  }
+
+  private void spawned(int pid) {
+    registry.spawned(pid);
+    if (orphans != null && pid > 0) {
+      orphans.wake();
+    }
   }
 
   /// Orphans collected so far; always 0 unless the agent is process 1 or a subreaper.

@@ -48,6 +48,30 @@ final class OrphanReaperTest {
     LaunchFixture.kill(running);
   }
 
+  /// An exited child of ours is what the kernel shows first.
+  @Test
+  void orphansAreCollectedWhileAnExitedChildOfOursWaitsForItsOwner() throws Exception {
+    Child waits = fixture.start(fixture.spec("true"));
+    await().until(() -> waits.peekExit() != null);
+    fixture.run(fixture.shell("(sleep 0.2 &); (sleep 0.3 &)"));
+    await().until(() -> fixture.launcher.orphansReaped() == 2);
+    assertThat(waits.peekExit()).isEqualTo(new Exit.Exited(0));
+    waits.close();
+  }
+
+  @Test
+  void aLauncherMakesItsProcessTheOneThatGetsOrphans() throws Exception {
+    fixture.close();
+    Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 0);
+    fixture = new LaunchFixture(state);
+    assertThat(Tasks.isSubreaper()).isTrue();
+    Child child = fixture.start(fixture.spec("sleep", "1000"));
+    assertThat(fixture.launcher.orphansSince()).isLessThanOrEqualTo(child.identity().startTicks());
+    assertThat(fixture.launcher.isOwn(child.pid())).isTrue();
+    LaunchFixture.kill(child);
+    assertThat(fixture.launcher.isOwn(child.pid())).isFalse();
+  }
+
   @Test
   void statusesOfOurOwnChildrenAreNeverTaken() throws Exception {
     List<Callable<Void>> work = new ArrayList<>();
