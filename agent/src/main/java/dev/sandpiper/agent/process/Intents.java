@@ -66,7 +66,7 @@ public final class Intents {
       }
     }
     for (Started intent : open.values()) {
-      Started found = find(intent, new ProcessTrees(trees, _ -> false));
+      Started found = find(intent, new ProcessTrees(trees, _ -> false, Long.MAX_VALUE));
       if (found == null) {
         LOG.warn(
             "process {}: an earlier agent was killed while it started it, and whether it ran is not"

@@ -111,7 +111,9 @@ public final class ProcessManager {
     this.journal = parts.journal();
     this.clock = parts.clock();
     this.listeners = List.copyOf(listeners);
-    this.trees = new ProcessTrees(parts.trees(), this::runs);
+    this.trees =
+        new ProcessTrees(
+            parts.trees(), pid -> runs(pid) || launcher.isOwn(pid), launcher.orphansSince());
     this.retained =
         new RetainedEnds(
             settings.retainedEnds(), settings.retainEnds().toNanos(), System::nanoTime);

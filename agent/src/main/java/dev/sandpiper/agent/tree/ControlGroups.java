@@ -85,6 +85,30 @@ final class ControlGroups {
     return Posix.statusError(directory) == 0 ? new ControlGroup(directory) : null;
   }
 
+  /// Whether a process is in the group of another command.
+  ///
+  /// @param own `/proc/self/cgroup`
+  /// @param its `/proc/PID/cgroup`
+  static boolean isOfAnother(String own, String its, String processId) {
+    String ownPath = unified(own);
+    String path = unified(its);
+    String base = (ownPath.equals("/") ? "" : ownPath) + NAME + "/";
+    if (ownPath.isEmpty() || !path.startsWith(base)) {
+      return false;
+    }
+    String id = path.substring(base.length());
+    return !id.equals(processId) && !id.startsWith(processId + "/");
+  }
+
+  private static String unified(String groups) {
+    return groups
+        .lines()
+        .filter(line -> line.startsWith("0::"))
+        .map(line -> line.substring(3))
+        .findFirst()
+        .orElse("");
+  }
+
   /// The command has ended; what it left behind keeps its group.
   void leave(String processId) {
     String base = Base.DIRECTORY;

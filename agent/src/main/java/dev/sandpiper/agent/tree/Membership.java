@@ -25,17 +25,11 @@ import org.jspecify.annotations.Nullable;
 ///
 /// For one thread and one pursuit.
 final class Membership {
-  /// What a command of ours has (`oom_score_adj`), unless the agent itself has more.
-  private static final int COMMANDS_OOM_SCORE = 100;
-
-  /// What a command starts in its first moment may not have that yet: on a busy machine it runs before the agent has set it.
-  private static final long EARLY_TICKS = 100; // of 10 ms
-
   private final TreeRoot root;
   private final ProcFiles files;
   private final IntPredicate startedByAgent;
   private final int self = Tasks.getpid();
-  private final boolean reaper = self == 1 || Tasks.isSubreaper();
+  private final boolean ours;
   private final Map<Integer, Long> earlier = new HashMap<>();
   private @Nullable String ownControlGroups;
 
@@ -51,10 +45,19 @@ final class Membership {
   record Finding(List<ProcEntry> members, List<ProcEntry> dead, List<Survivor> doubtful) {}
 
   /// @param startedByAgent whether the agent started this pid itself, as a command or for its own use
-  Membership(TreeRoot root, ProcFiles files, IntPredicate startedByAgent) {
+  /// @param orphansSince commands that started then or later orphan to the agent, and to nobody else
+  Membership(TreeRoot root, ProcFiles files, IntPredicate startedByAgent, long orphansSince) {
     this.root = root;
     this.files = files;
     this.startedByAgent = startedByAgent;
+    this.ours = root.startTicks() >= orphansSince;
+  }
+
+  /// What this tree may have lost sight of, in words; null for nothing.
+  @Nullable String limit() {
+    return ours || root.startTicks() != 0
+        ? null
+        : "the command ended before this agent started: only what carries its mark can be found";
   }
 
   /// @param grouped pids in the tree's control group
@@ -177,8 +180,9 @@ final class Membership {
     return value != null && !value.equals(root.processId());
   }
 
-  /// Orphans that hide where they come from: not marked, given to a process that collects orphans, started after the
-  /// command, and in what commands inherit (control group, preference when memory runs out) like one of them.
+  /// Orphans that hide where they come from: not marked, started after the command, and given to the process that gets the
+  /// orphans of this tree. That is the agent for what it has started itself, so nothing is overlooked and strangers are
+  /// no matter; else it is whoever collects them, and those in another control group than the agent are taken for strangers.
   private List<Survivor> doubtful(boolean reused) {
     List<Survivor> doubtful = new ArrayList<>();
     for (ProcEntry entry : all.values()) {
@@ -192,7 +196,7 @@ final class Membership {
       }
       if (files.holds(entry.pid(), root.outputs())) {
         members.add(entry.pid());
-      } else if (inheritedLikeACommand(entry)) {
+      } else if (limit() == null && !isInAnotherGroup(entry)) { // else it could be anybody
         doubtful.add(new Survivor(entry.member(), whyDoubtful(entry, mark)));
       }
     }
@@ -200,24 +204,19 @@ final class Membership {
   }
 
   private boolean isOrphan(ProcEntry entry) {
-    if (entry.parent() == self) {
-      return reaper && !startedByAgent.test(entry.pid());
-    }
-    return above.contains(entry.parent());
+    boolean orphan = entry.parent() == self || (!ours && above.contains(entry.parent()));
+    return orphan && !startedByAgent.test(entry.pid());
   }
 
-  private boolean inheritedLikeACommand(ProcEntry entry) {
+  /// Of what the agent has started itself only the group of another command counts: from there it cannot have come.
+  private boolean isInAnotherGroup(ProcEntry entry) {
     String own = ownControlGroups;
     if (own == null) {
       own = files.controlGroups("self");
       ownControlGroups = own;
     }
-    if (!files.controlGroups(Integer.toString(entry.pid())).equals(own)) {
-      return false;
-    }
-    return entry.startTicks() - root.startTicks() < EARLY_TICKS
-        || files.oomScore("self") >= COMMANDS_OOM_SCORE
-        || files.oomScore(Integer.toString(entry.pid())) >= COMMANDS_OOM_SCORE;
+    String its = files.controlGroups(Integer.toString(entry.pid()));
+    return ours ? ControlGroups.isOfAnother(own, its, root.processId()) : !its.equals(own);
   }
 
   private static String whyDoubtful(ProcEntry entry, ProcFiles.Mark mark) {

@@ -24,12 +24,11 @@ final class ProcFiles {
   /// Some 10,000 processes on a quiet machine.
   private static final long SLOW_NANOS = 100_000_000;
 
-  private static final int LEAST_OOM_SCORE = -1000; // proc_pid_oom_score_adj(5)
-
   private static final byte[] NAME = (TreeRoot.VARIABLE + '=').getBytes(StandardCharsets.US_ASCII);
 
   private final ByteBuffer stat = ByteBuffer.allocateDirect(STAT_BYTES);
   private final ByteBuffer environ = ByteBuffer.allocateDirect(ENVIRON_BYTES);
+  private final List<Integer> missed = new ArrayList<>();
   private int error;
 
   /// The value of {@link TreeRoot#VARIABLE}.
@@ -55,6 +54,7 @@ final class ProcFiles {
     long patience = System.nanoTime() + SLOW_NANOS;
     boolean told = false;
     NavigableMap<Integer, ProcEntry> all = new TreeMap<>();
+    missed.clear();
     int fd = Posix.open("/proc", Fcntl.O_RDONLY | Fcntl.O_DIRECTORY | Fcntl.O_CLOEXEC, 0);
     if (fd < 0) {
       error = fd;
@@ -70,6 +70,8 @@ final class ProcFiles {
         ProcEntry entry = pid > 0 ? entry(pid) : null;
         if (entry != null) {
           all.put(pid, entry);
+        } else if (pid > 0) {
+          missed.add(pid);
         }
       }
       error = names.error();
@@ -77,6 +79,12 @@ final class ProcFiles {
       Posix.close(fd);
     }
     return all;
+  }
+
+  /// Who was named in the last {@link #all} and had ended before it was looked at. What such a process has started
+  /// meanwhile may be missing too: names come in batches, and the new one's may have been behind already.
+  List<Integer> missed() {
+    return missed;
   }
 
   /// What the last {@link #all} ran into: `-errno`, or 0.
@@ -154,18 +162,6 @@ final class ProcFiles {
   String controlGroups(String pid) {
     int length = read("/proc/" + pid + "/cgroup", environ);
     return length <= 0 ? "" : StandardCharsets.UTF_8.decode(environ.flip()).toString();
-  }
-
-  /// `/proc/PID/oom_score_adj`; -1000, the least, where it cannot be read.
-  int oomScore(String pid) {
-    int length = read("/proc/" + pid + "/oom_score_adj", stat);
-    try {
-      return length <= 0
-          ? LEAST_OOM_SCORE
-          : Integer.parseInt(StandardCharsets.US_ASCII.decode(stat.flip()).toString().strip());
-    } catch (NumberFormatException notANumber) {
-      return LEAST_OOM_SCORE;
-    }
   }
 
   /// Whether a process has one of these open. False also where that cannot be read.

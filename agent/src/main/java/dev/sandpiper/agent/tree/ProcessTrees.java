@@ -23,11 +23,15 @@ public final class ProcessTrees {
 
   private final ControlGroups groups;
   private final IntPredicate startedByAgent;
+  private final long orphansSince;
   private final Semaphore turns = new Semaphore(AT_A_TIME, true);
 
   /// @param startedByAgent whether a child of the agent's is one that it started itself, as opposed to an orphan that the
-  ///     kernel gave to it; asked for unmarked ones, where the agent is process 1 or a subreaper
-  public ProcessTrees(TreeSettings settings, IntPredicate startedByAgent) {
+  ///     kernel gave to it; asked for unmarked ones
+  /// @param orphansSince commands with this start time (in ticks) or a later one orphan to the agent, and to nobody else;
+  ///     `Long.MAX_VALUE` for none
+  public ProcessTrees(TreeSettings settings, IntPredicate startedByAgent, long orphansSince) {
+    this.orphansSince = orphansSince;
     this.groups = new ControlGroups(settings.processCgroups());
     this.startedByAgent = startedByAgent;
   }
@@ -49,7 +53,7 @@ public final class ProcessTrees {
     try {
       ProcFiles files = new ProcFiles();
       ControlGroup group = groups.find(root.processId());
-      return new Membership(root, files, startedByAgent)
+      return new Membership(root, files, startedByAgent, orphansSince)
           .of(files.all(), group == null ? List.of() : group.pids()).members().stream()
               .map(ProcEntry::member)
               .toList();
@@ -77,7 +81,7 @@ public final class ProcessTrees {
     turns.acquire();
     try {
       ProcFiles files = new ProcFiles();
-      Membership membership = new Membership(root, files, startedByAgent);
+      Membership membership = new Membership(root, files, startedByAgent, orphansSince);
       return new Pursuit(files, membership, root, groups.find(root.processId()), signal, limit)
           .run();
     } finally {

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
@@ -32,6 +33,12 @@ final class Pursuit {
 
   private static final long LONGEST_PAUSE_NANOS = 20_000_000;
 
+  /// For an orphan of whom nobody can tell: most of them are about to end.
+  private static final long DOUBT_NANOS = 300_000_000;
+
+  /// Looks without anybody of the tree, in each of which somebody ended unseen; strangers do that too, on a busy machine.
+  private static final int MOST_UNSURE = 20;
+
   private final ProcFiles files;
   private final Membership membership;
   private final TreeRoot root;
@@ -39,6 +46,9 @@ final class Pursuit {
   private final int signal;
   private final Duration limit;
   private boolean struck;
+  private int unsure;
+  private Set<Integer> strangers = Set.of(); // of the look before
+  private Set<Integer> latest = Set.of();
   private final Map<Integer, TreeMember> signalled = new TreeMap<>();
   private final List<TreeMember> overwritten = new ArrayList<>();
   private final Map<TreeMember, Integer> refused = new HashMap<>();
@@ -60,7 +70,8 @@ final class Pursuit {
 
   TreeOutcome run() {
     boolean kills = signal == Signals.SIGKILL;
-    long deadline = System.nanoTime() + limit.toNanos();
+    long began = System.nanoTime();
+    long deadline = began + limit.toNanos();
     long pause = SHORTEST_PAUSE_NANOS;
     while (true) {
       Membership.Finding found = look();
@@ -68,9 +79,14 @@ final class Pursuit {
           kills
               ? found.members().stream().allMatch(this::isRefused)
               : found.members().stream().allMatch(this::isDone);
+      if (over && kills && isUnsure(found)) {
+        over = false;
+      } else if (over && kills && !found.doubtful().isEmpty()) {
+        over = System.nanoTime() - began >= DOUBT_NANOS;
+      }
       Visibility seen = Visibility.of(files);
       if (over || seen.blind() || System.nanoTime() - deadline >= 0) {
-        return outcome(found, seen.limits(), kills);
+        return outcome(found, limits(seen), kills);
       }
       if (kills) {
         killGroups(found);
@@ -81,13 +97,35 @@ final class Pursuit {
         LockSupport.parkNanos(this, pause);
         pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
       }
+      found.members().forEach(entry -> latest.remove(entry.pid()));
+      strangers = latest;
     }
+  }
+
+  /// Whether a tree that nobody was seen of may have slipped through the look: the last of it ended in the middle, and may
+  /// have handed on to another before.
+  private boolean isUnsure(Membership.Finding found) {
+    boolean slipped = found.members().isEmpty() && !strangers.containsAll(files.missed());
+    unsure = slipped ? unsure + 1 : 0;
+    return slipped && unsure < MOST_UNSURE;
+  }
+
+  private List<String> limits(Visibility seen) {
+    String more = membership.limit();
+    if (more == null) {
+      return seen.limits();
+    }
+    List<String> limits = new ArrayList<>(seen.limits());
+    limits.add(more);
+    return limits;
   }
 
   private Membership.Finding look() {
     Set<Integer> grouped = group == null ? Set.of() : new HashSet<>(group.pids());
-    Membership.Finding found =
-        membership.of(signal == Signals.SIGKILL ? files.all(this::strike) : files.all(), grouped);
+    NavigableMap<Integer, ProcEntry> all =
+        signal == Signals.SIGKILL ? files.all(this::strike) : files.all();
+    latest = new HashSet<>(all.keySet());
+    Membership.Finding found = membership.of(all, grouped);
     if (struck) { // whoever was seen in that group before has got it, and none can have come since
       found.members().stream().filter(entry -> entry.group() == root.pid()).forEach(this::note);
     }

@@ -25,7 +25,12 @@ final class ProcessTreesTest {
   private static final String DAEMON =
       "setsid sh -c 'sleep 1000 & echo $! > \"$1/daemon\"' sh \"$1\" > /dev/null; ";
 
-  private final ProcessTrees trees = new ProcessTrees(new TreeSettings(false), _ -> false);
+  /// As for the agent, which gets the orphans of its commands.
+  private static final long ALWAYS = 1;
+
+  private static final long NEVER = Long.MAX_VALUE;
+
+  private final ProcessTrees trees = trees(false, ALWAYS);
   @TempDir Path dir;
   private TreeFixture fixture;
 
@@ -34,9 +39,19 @@ final class ProcessTreesTest {
     fixture = new TreeFixture(dir);
   }
 
+  /// Only for tests with few orphans: here nobody collects those that have ended.
+  private static void getOrphans() {
+    Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 1);
+  }
+
   @AfterEach
   void close() throws Exception {
+    Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 0);
     fixture.close();
+  }
+
+  private ProcessTrees trees(boolean groups, long orphansSince) {
+    return new ProcessTrees(new TreeSettings(groups), pid -> fixture.started(pid), orphansSince);
   }
 
   private TreeOutcome kill(TreeRoot root) throws Exception {
@@ -124,8 +139,8 @@ final class ProcessTreesTest {
   void aLoopThatForksInItsGroupIsStopped() throws Exception {
     TreeRoot root =
         fixture.start(
-            "f() { [ -e $1/stop ] || { sleep 0.05; f $1 & f $1 & }; }; ulimit -u 4000; f $1; f $1; echo $$ >"
-                + " $1/ready; wait");
+            "f() { [ -e $1/stop ] || [ $2 = 11 ] || { sleep 0.05; f $1 $(($2 + 1)) & f $1 $(($2 + 1)) & }; };"
+                + " f $1 0; f $1 0; echo $$ > $1/ready; wait");
     fixture.pid("ready");
     TreeOutcome outcome = kill(root);
     assertThat(outcome.survivors()).isEmpty();
@@ -153,6 +168,7 @@ final class ProcessTreesTest {
 
   @Test
   void aDaemonThatClearsItsEnvironmentIsNamed() throws Exception {
+    getOrphans();
     TreeRoot root = fixture.start("env -i " + DAEMON + "echo $$ > $1/ready; exec sleep 1000");
     int daemon = fixture.pid("daemon");
     fixture.pid("ready");
@@ -172,8 +188,64 @@ final class ProcessTreesTest {
                 + requireNonNull(new ProcFiles().entry(daemon)).parent());
   }
 
+  /// In what it inherits nothing is left of the command.
+  @Test
+  void aDaemonThatAlsoLowersItsPreferenceIsNamed() throws Exception {
+    getOrphans();
+    TreeRoot root =
+        fixture.start(
+            "env -i setsid sh -c 'echo 0 > /proc/self/oom_score_adj; sleep 1000 & echo $! > \"$1/daemon\"' sh \"$1\""
+                + " > /dev/null; echo $$ > $1/ready; exec sleep 1000");
+    int daemon = fixture.pid("daemon");
+    fixture.pid("ready");
+
+    TreeOutcome outcome = kill(root);
+
+    assertThat(outcome.gone()).isFalse();
+    assertThat(outcome.survivors()).extracting(each -> each.member().pid()).containsExactly(daemon);
+  }
+
+  @Test
+  void strangersAreNoMatterToACommandWhoseOrphansComeToTheAgent() throws Exception {
+    getOrphans();
+    TreeRoot root = fixture.start("exec sleep 1000");
+    Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 0);
+    ProcessBuilder builder = new ProcessBuilder("sh", "-c", DAEMON, "sh", dir.toString());
+    builder.environment().remove(TreeRoot.VARIABLE);
+    builder.start().waitFor();
+    Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 1);
+    int stranger = fixture.pid("daemon");
+
+    TreeOutcome unsure = trees(false, NEVER).kill(root, ProcessTrees.KILL_LIMIT);
+    assertThat(unsure.gone()).isFalse();
+    assertThat(unsure.survivors()).extracting(each -> each.member().pid()).contains(stranger);
+
+    assertThat(kill(root)).isEqualTo(new TreeOutcome(List.of(), List.of(), true, List.of()));
+  }
+
+  @Test
+  void anOrphanThatIsAboutToEndLeavesNoDoubt() throws Exception {
+    getOrphans();
+    TreeRoot root = fixture.start("(env -i sleep 0.1 &); echo $$ > $1/ready; exec sleep 1000");
+    fixture.pid("ready");
+    assertThat(kill(root).gone()).isTrue();
+  }
+
+  @Test
+  void ofACommandThatEndedBeforeTheAgentStartedNothingIsSaidToBeGone() throws Exception {
+    TreeOutcome outcome =
+        trees(false, ALWAYS)
+            .kill(new TreeRoot("long-ago", 0, 0, List.of()), ProcessTrees.KILL_LIMIT);
+    assertThat(outcome.gone()).isFalse();
+    assertThat(outcome.survivors()).isEmpty();
+    assertThat(outcome.limits())
+        .containsExactly(
+            "the command ended before this agent started: only what carries its mark can be found");
+  }
+
   @Test
   void aDaemonThatClearsItsEnvironmentIsBetrayedByTheOutputThatItHolds() throws Exception {
+    getOrphans();
     Path fifo = dir.resolve("fifo");
     assertThat(Posix.mkfifo(fifo.toString(), 0600)).isZero();
     fixture.output(fifo);
@@ -230,7 +302,7 @@ final class ProcessTreesTest {
     assumeTrue(
         Files.isWritable(own.resolve("cgroup.procs")),
         "no control groups of version 2 can be made at " + own);
-    ProcessTrees withGroups = new ProcessTrees(new TreeSettings(true), _ -> false);
+    ProcessTrees withGroups = trees(true, ALWAYS);
     Path go = dir.resolve("in-group");
     TreeRoot root =
         fixture.start(

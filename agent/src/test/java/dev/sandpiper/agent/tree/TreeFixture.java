@@ -53,6 +53,11 @@ final class TreeFixture {
         output.getPath().startsWith("/dev") ? List.of() : List.of(output.getPath()));
   }
 
+  /// Whether it is one that this fixture has started itself.
+  boolean started(int pid) {
+    return started.stream().anyMatch(process -> process.pid() == pid);
+  }
+
   /// A pid that the script has written to a note.
   int pid(String note) {
     Path file = dir.resolve(note);
