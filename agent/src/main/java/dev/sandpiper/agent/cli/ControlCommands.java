@@ -12,6 +12,8 @@ import java.util.Optional;
 
 /// `kill`, `stop` and `wait`: each does one thing to every process that is named, in order, and goes on after one that fails.
 final class ControlCommands {
+  private static final int SIGKILL = 9;
+
   private ControlCommands() {}
 
   /// One process's share; returns an exit code.
@@ -50,7 +52,8 @@ final class ControlCommands {
                     .setProcess(NativeClient.ref(client.find(name)))
                     .setSignal(signal)
                     .setScope(scope);
-            return survivors(client.signal(request.build()).getTree(), name, screen);
+            var answer = client.signal(request.build());
+            return tree(answer.hasTree(), signal == SIGKILL, answer.getTree(), name, screen);
           });
     }
   }
@@ -74,16 +77,24 @@ final class ControlCommands {
             grace.ifPresent(time -> request.setGraceMs(time.toMillis()));
             var answer = client.stop(request.build());
             screen.line(name + ": " + Ends.words(answer.getProcess().getEnd()));
-            return survivors(answer.getTree(), name, screen);
+            return tree(answer.hasTree(), true, answer.getTree(), name, screen);
           });
     }
   }
 
-  private static int survivors(TreeOutcome tree, String name, Screen screen) {
+  /// Says who is left and what could not be seen. A tree that was killed and is not known to be gone is a failure.
+  private static int tree(
+      boolean asked, boolean killed, TreeOutcome tree, String name, Screen screen) {
     for (var survivor : tree.getSurvivorsList()) {
       screen.complain(
           "%s: pid %d (%s) goes on: %s"
               .formatted(name, survivor.getPid(), survivor.getName(), survivor.getWhy()));
+    }
+    if (asked && killed && !tree.getGone()) {
+      for (var limit : tree.getLimitsList()) {
+        screen.complain(name + ": not known to be gone: " + limit);
+      }
+      return ExitCode.FAILED;
     }
     return tree.getSurvivorsCount() > 0 ? ExitCode.FAILED : ExitCode.OK;
   }
