@@ -157,7 +157,7 @@ final class ProcessRoutesIT {
     assertThat(listed).isEqualTo(started.reversed());
   }
 
-  ///
+  /// T-9.
   @Test
   void aNaturalExitSurvivesACrashOfTheAgent() {
     String id;

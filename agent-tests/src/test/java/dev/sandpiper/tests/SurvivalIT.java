@@ -107,6 +107,7 @@ final class SurvivalIT {
 
   // --- Output. ---
 
+  /// T-8.
   @Test
   void bothStreamsAreWholeThroughKillsAndCuts() throws Exception {
     long seed = System.nanoTime();
@@ -285,6 +286,7 @@ final class SurvivalIT {
 
   // --- Ends. ---
 
+  /// T-9.
   @Test
   void whatEndsWhileNoAgentRunsHasItsWholeOutputAndItsExitCode() {
     int commands = 50;

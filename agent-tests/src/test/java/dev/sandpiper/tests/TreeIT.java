@@ -1,7 +1,9 @@
 package dev.sandpiper.tests;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sandpiper.proto.v1.GetRequest;
 import dev.sandpiper.proto.v1.ProcessesGrpc;
@@ -11,34 +13,71 @@ import dev.sandpiper.proto.v1.StopResponse;
 import dev.sandpiper.proto.v1.Survivor;
 import dev.sandpiper.proto.v1.TreeMember;
 import dev.sandpiper.proto.v1.TreeOutcome;
+import dev.sandpiper.tests.harness.Account;
 import dev.sandpiper.tests.harness.AgentProcess;
 import dev.sandpiper.tests.harness.Measured;
 import dev.sandpiper.tests.harness.Native;
+import dev.sandpiper.tests.harness.ProcFs;
+import dev.sandpiper.tests.harness.RestartedAgent;
+import dev.sandpiper.tests.harness.Shell;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/// Stop with the scope of the whole tree: everything that a command started is killed, or named as a survivor.
+/// T-5, stop with the scope of the whole tree: everything that a command started is killed, or named as a survivor.
 final class TreeIT {
   private static final String DAEMON =
       "setsid sh -c 'sleep 1000 & echo $! > daemon' > /dev/null 2>&1; ";
 
   @TempDir Path dir;
-  private AgentProcess agent;
-  private Native processes;
+  private @Nullable AgentProcess agent;
+  private @Nullable Native processes;
 
-  @BeforeEach
-  void start() {
-    agent = AgentProcess.start();
-    processes = new Native(agent.processes().rpc());
+  /// How the agent finds who belongs: looks at every process, or also a control group for each command.
+  private enum Mode {
+    LOOKS,
+    GROUPS
+  }
+
+  private void start(Mode mode) {
+    if (mode == Mode.GROUPS) {
+      assumeTrue(groupsCanBeMade(), "needs the right to make control groups of version 2");
+    }
+    start(AgentProcess.builder().flag("--process-cgroups", mode == Mode.GROUPS));
+  }
+
+  private void start(AgentProcess.Builder builder) {
+    AgentProcess started = builder.start();
+    agent = started;
+    processes = new Native(started.processes().rpc());
+  }
+
+  private static boolean groupsCanBeMade() {
+    try {
+      String own =
+          Files.readAllLines(Path.of("/proc/self/cgroup")).stream()
+              .filter(line -> line.startsWith("0::"))
+              .findFirst()
+              .map(line -> line.substring(3))
+              .orElse("/none");
+      return Files.readAllLines(Path.of("/proc/self/mounts")).stream()
+          .map(line -> line.split(" ", -1))
+          .filter(fields -> fields[2].equals("cgroup2"))
+          .anyMatch(fields -> Files.isWritable(Path.of(fields[1] + own, "cgroup.procs")));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @AfterEach
@@ -46,21 +85,28 @@ final class TreeIT {
     if (!Files.exists(dir.resolve("stop"))) {
       Files.createFile(dir.resolve("stop")); // for the loops
     }
-    agent.close();
+    if (agent != null) {
+      agent.close();
+    }
     for (Path note : notes()) {
       ProcessHandle.of(pid(note.getFileName().toString()))
           .ifPresent(ProcessHandle::destroyForcibly);
     }
   }
 
+  private Native api() {
+    return requireNonNull(processes);
+  }
+
   private List<Path> notes() throws IOException {
     try (java.util.stream.Stream<Path> all = Files.list(dir)) {
-      return all.filter(file -> !file.endsWith("stop") && !file.endsWith("chain")).toList();
+      List<String> others = List.of("stop", "chain", "setpriv");
+      return all.filter(file -> !others.contains(file.getFileName().toString())).toList();
     }
   }
 
   private String begin(String script) {
-    return processes.start(Native.shell(script).setCwd(dir.toString()), "").getProcess().getId();
+    return api().start(Native.shell(script).setCwd(dir.toString()), "").getProcess().getId();
   }
 
   /// A pid that the script has written into a file.
@@ -79,12 +125,13 @@ final class TreeIT {
   }
 
   private StopResponse stop(String id, int signal) {
-    return processes.stop(
-        StopRequest.newBuilder()
-            .setProcess(Native.id(id))
-            .setSignal(signal)
-            .setGraceMs(5_000)
-            .setScope(Scope.SCOPE_TREE));
+    return api()
+        .stop(
+            StopRequest.newBuilder()
+                .setProcess(Native.id(id))
+                .setSignal(signal)
+                .setGraceMs(5_000)
+                .setScope(Scope.SCOPE_TREE));
   }
 
   private static List<Integer> pids(List<TreeMember> members) {
@@ -100,8 +147,10 @@ final class TreeIT {
     }
   }
 
-  @Test
-  void whatForkedTwiceLeftTheSessionOrIgnoresHangupsIsKilled() {
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void whatForkedTwiceLeftTheSessionOrIgnoresHangupsIsKilled(Mode mode) {
+    start(mode);
     String id =
         begin(
             "(sleep 1000 & echo $! > orphan); nohup sleep 1000 > /dev/null 2>&1 & echo $! > nohup; "
@@ -110,7 +159,7 @@ final class TreeIT {
     pid("ready");
     List<Long> all = List.of(pid("ready"), pid("orphan"), pid("nohup"), pid("daemon"));
     List<TreeMember> members =
-        processes
+        api()
             .client()
             .unary(
                 ProcessesGrpc.getGetMethod(),
@@ -127,8 +176,10 @@ final class TreeIT {
     assertThat(all).noneMatch(TreeIT::runs);
   }
 
-  @Test
-  void whatIgnoresTheFirstSignalIsKilledAfterTheGrace() {
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void whatIgnoresTheFirstSignalIsKilledAfterTheGrace(Mode mode) {
+    start(mode);
     String id =
         begin(
             "setsid sh -c 'trap \"\" TERM; echo $$ > stubborn; while :; do sleep 0.1; done' & echo $$ > ready; wait");
@@ -144,8 +195,10 @@ final class TreeIT {
     assertThat(runs(stubborn)).isFalse();
   }
 
-  @Test
-  void aLoopOfForksIsStopped() {
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void aLoopOfForksIsStopped(Mode mode) {
+    start(mode);
     String id =
         begin(
             "f() { until [ -e stop ]; do sleep 1000 & (sleep 1000 &); sleep 0.02; done; }; f & f & f & echo $$ > ready; wait");
@@ -158,8 +211,10 @@ final class TreeIT {
     assertThat(outcome.getGone()).isTrue();
   }
 
-  @Test
-  void aChainOfForksThroughSessionsIsStoppedOrItsTipIsNamed() throws IOException {
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void aChainOfForksThroughSessionsIsStoppedOrItsTipIsNamed(Mode mode) throws IOException {
+    start(mode);
     Files.writeString(dir.resolve("chain"), "[ -e stop ] || setsid sh ./chain &\n");
     String id = begin("sh ./chain; echo $$ > ready; sleep 1000");
     pid("ready");
@@ -170,30 +225,143 @@ final class TreeIT {
         outcome.getGone(), outcome.getSurvivorsCount());
   }
 
-  @Test
-  void aDaemonThatClearsItsEnvironmentIsKilledOrNamed() {
-    String id = begin("env -i " + DAEMON + "echo $$ > ready; exec sleep 1000");
+  /// Nothing that it inherited is left of it, but it comes from somewhere: it is killed where the command has a control group,
+  /// and named where it has none. The next command, which has started after it, is not doubted for it.
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void aDaemonThatClearsItsEnvironmentIsKilledOrNamed(Mode mode) {
+    start(mode);
+    String id =
+        begin(
+            "sleep 0.2; env -i setsid sh -c 'echo 0 > /proc/self/oom_score_adj; sleep 1000 & echo $! > daemon'"
+                + " > /dev/null 2>&1; echo $$ > ready; exec sleep 1000");
     pid("ready");
     long daemon = pid("daemon");
     TreeOutcome outcome = kill(id);
-    if (runs(daemon)) {
+    if (mode == Mode.GROUPS) {
+      assertThat(pids(outcome.getSignalledList())).contains((int) daemon);
+      assertThat(runs(daemon)).isFalse();
+      assertThat(outcome.getGone()).isTrue();
+    } else {
+      assertThat(runs(daemon)).isTrue();
       assertThat(outcome.getGone()).isFalse();
       assertThat(outcome.getSurvivorsList())
-          .filteredOn(survivor -> survivor.getPid() == daemon)
           .singleElement()
+          .matches(survivor -> survivor.getPid() == daemon)
           .extracting(Survivor::getWhy)
           .asString()
-          .contains("its environment has no SANDPIPER_PROCESS_ID");
-    } else {
-      assertThat(pids(outcome.getSignalledList())).contains((int) daemon);
+          .contains("its environment has no SANDPIPER_PROCESS_ID")
+          .endsWith("its parent is process " + requireNonNull(agent).pid());
+    }
+    assertThat(kill(begin("exec sleep 1000")).getGone()).isTrue();
+  }
+
+  @Test
+  void orphansAreCollectedWhenTheyEnd() {
+    start(Mode.LOOKS);
+    begin("(sleep 0.3 & echo $! > orphan); exec sleep 1000");
+    long orphan = pid("orphan");
+    await().until(() -> !Files.exists(Path.of("/proc/" + orphan)));
+  }
+
+  /// After a crash the orphans are with whoever collects them, and so is every stranger.
+  @Test
+  void ofWhatAnEarlierAgentStartedADaemonInHidingIsNamedToo() {
+    try (RestartedAgent restarted = new RestartedAgent().start()) {
+      processes = new Native(restarted.processes().rpc());
+      String id = begin("env -i " + DAEMON + "echo $$ > ready; exec sleep 1000");
+      pid("ready");
+      long daemon = pid("daemon");
+      restarted.kill();
+      restarted.start();
+      TreeOutcome outcome = kill(id);
+      assertThat(outcome.getGone()).isFalse();
+      assertThat(outcome.getSurvivorsList()).extracting(Survivor::getPid).contains((int) daemon);
+    }
+  }
+
+  /// A program with the set-user-ID bit, started by an agent that is not root.
+  @Test
+  void aProcessOfAnotherUserIsNamedWhereTheAgentMayNotSignalIt() throws IOException {
+    try (Account account = new Account()) {
+      Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxrwxrwx"));
+      Path program = Files.copy(Path.of("/usr/bin/setpriv"), dir.resolve("setpriv"));
+      Shell.run("chmod", "4755", program.toString()).requireSuccess();
+      start(AgentProcess.builder().as(account));
+      String id =
+          begin(
+              program
+                  + " --reuid=0 --clear-groups sleep 1000 & echo $! > other; echo $$ > ready; exec sleep 1000");
+      pid("ready");
+      long other = pid("other");
+      await().until(() -> ProcFs.status(other, "Uid").startsWith("0\t0\t0"));
+      TreeOutcome outcome = kill(id);
+      assertThat(outcome.getGone()).isFalse();
+      assertThat(outcome.getSurvivorsList())
+          .singleElement()
+          .matches(survivor -> survivor.getPid() == other)
+          .extracting(Survivor::getWhy)
+          .asString()
+          .contains("the kernel refused: ")
+          .contains("EPERM");
+      assertThat(runs(other)).isTrue();
     }
   }
 
   @Test
-  void whatAFinishedCommandLeftBehindCanStillBeKilled() {
+  void whereProcessesAreHiddenNothingIsSaidToBeGone() throws IOException {
+    try (Account account = new Account()) {
+      Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxrwxrwx"));
+      String hide = "mount -t proc -o hidepid=2 proc /proc && ";
+      Shell.Result hidden =
+          Shell.run(
+              "unshare",
+              "--mount",
+              "sh",
+              "-c",
+              hide + "exec \"$@\"",
+              "sh",
+              "setpriv",
+              "--reuid=" + account.uid(),
+              "--clear-groups",
+              "test",
+              "!",
+              "-e",
+              "/proc/1");
+      assumeTrue(
+          hidden.exitCode() == 0, "needs a /proc that can be mounted with hidepid: " + hidden);
+      start(
+          AgentProcess.builder()
+              .via("unshare", "--mount", "sh", "-c", hide + "exec \"$@\"", "sh")
+              .as(account));
+      String id = begin("echo $$ > ready; exec sleep 1000");
+      long leader = pid("ready");
+
+      TreeOutcome outcome = kill(id);
+
+      assertThat(runs(leader)).isFalse();
+      assertThat(outcome.getGone()).isFalse();
+      assertThat(outcome.getSurvivorsList()).isEmpty();
+      assertThat(outcome.getLimitsList())
+          .containsExactly("/proc hides processes of other users (hidepid)");
+
+      ProcessBuilder stop =
+          new ProcessBuilder(
+              AgentProcess.executable().toString(), "stop", "--scope", "tree", begin("sleep 1000"));
+      stop.environment().put("SANDPIPER_PORT", Integer.toString(requireNonNull(agent).port()));
+      Shell.Result said = Shell.run(stop, 60);
+      assertThat(said.exitCode()).isEqualTo(1);
+      assertThat(said.stderr()).contains("not known to be gone: /proc hides processes");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void whatAFinishedCommandLeftBehindCanStillBeKilled(Mode mode) {
+    start(mode);
     String id = begin(DAEMON + "echo $$ > ready");
     long daemon = pid("daemon");
-    await().atMost(Duration.ofSeconds(20)).until(() -> processes.get(id).hasEnd());
+    await().atMost(Duration.ofSeconds(20)).until(() -> api().get(id).hasEnd());
     assertThat(runs(daemon)).isTrue();
     TreeOutcome outcome = kill(id);
     assertThat(pids(outcome.getSignalledList())).contains((int) daemon);
