@@ -186,11 +186,12 @@ final class TreeIT {
     pid("ready");
     long stubborn = pid("stubborn");
     StopResponse response =
-        processes.stop(
-            StopRequest.newBuilder()
-                .setProcess(Native.id(id))
-                .setGraceMs(300)
-                .setScope(Scope.SCOPE_TREE));
+        api()
+            .stop(
+                StopRequest.newBuilder()
+                    .setProcess(Native.id(id))
+                    .setGraceMs(300)
+                    .setScope(Scope.SCOPE_TREE));
     assertThat(response.getTree().getGone()).isTrue();
     assertThat(runs(stubborn)).isFalse();
   }

@@ -122,11 +122,18 @@ record UpgradeCommand(Path stateDirectory, Duration limit) implements ClientComm
       var command = new String(bytes, StandardCharsets.UTF_8);
       // Empty while one program gives way to the next, and for ever once it has ended.
       return command.isEmpty()
-          ? !Files.readString(Path.of("/proc/" + pid + "/stat")).contains(") Z ")
+          ? hasThreads(Files.readString(Path.of("/proc/" + pid + "/stat")))
           : command.contains(MAIN) || command.contains("/bin/sandpiper");
     } catch (IOException gone) {
       return false;
     }
+  }
+
+  /// A program that gives way from another thread than its first looks like one that has ended until that thread has taken
+  /// the first one's place (execve(2)), but has more threads than one.
+  private static boolean hasThreads(String stat) {
+    var fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1); // from the third on
+    return !fields[0].equals("Z") || Integer.parseInt(fields[17]) > 1;
   }
 
   private static void signal(long pid) throws IOException {

@@ -31,7 +31,7 @@ final class TreeStop {
 
   StopResponse run(int signal, Duration grace) throws InterruptedException {
     List<TreeMember> signalled = List.of();
-    if (!grace.isZero()) {
+    if (!grace.isZero() && signal != Signals.SIGKILL) {
       signalled = processes.signalTree(process, signal).signalled();
       awaitNobody(System.nanoTime() + grace.toNanos());
     }

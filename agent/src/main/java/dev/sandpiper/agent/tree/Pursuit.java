@@ -45,6 +45,7 @@ final class Pursuit {
   private final @Nullable ControlGroup group;
   private final int signal;
   private final Duration limit;
+  private final boolean privileged = Tasks.geteuid() == 0;
   private boolean struck;
   private int unsure;
   private Set<Integer> strangers = Set.of(); // of the look before
@@ -188,9 +189,19 @@ final class Pursuit {
         found.members().stream()
             .filter(entry -> entry.group() == leader.pid())
             .filter(entry -> !entry.equals(leader) || leader.alive())
+            .filter(entry -> privileged || !isRefusedNow(entry))
             .forEach(this::note);
       }
     }
+  }
+
+  /// A signal to a group is a success when it has reached one of them.
+  private boolean isRefusedNow(ProcEntry entry) {
+    int result = send(entry, 0);
+    if (result == -Errno.EPERM) {
+      refused.put(entry.member(), result);
+    }
+    return result == -Errno.EPERM;
   }
 
   private boolean signalNew(Membership.Finding found) {
