@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -314,21 +315,10 @@ final class TreeIT {
     try (Account account = new Account()) {
       Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxrwxrwx"));
       String hide = "mount -t proc -o hidepid=2 proc /proc && ";
-      Shell.Result hidden =
-          Shell.run(
-              "unshare",
-              "--mount",
-              "sh",
-              "-c",
-              hide + "exec \"$@\"",
-              "sh",
-              "setpriv",
-              "--reuid=" + account.uid(),
-              "--clear-groups",
-              "test",
-              "!",
-              "-e",
-              "/proc/1");
+      List<String> look = new ArrayList<>(List.of("unshare", "--mount", "sh", "-c"));
+      look.addAll(List.of(hide + "exec \"$@\"", "sh"));
+      look.addAll(List.of(account.commandAs("test", "!", "-e", "/proc/1")));
+      Shell.Result hidden = Shell.run(look.toArray(String[]::new));
       assumeTrue(
           hidden.exitCode() == 0, "needs a /proc that can be mounted with hidepid: " + hidden);
       start(
