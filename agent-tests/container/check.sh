@@ -50,6 +50,11 @@ init() {
   call "http://127.0.0.1:$port/init" -d "{\"accessToken\":\"$token\"}" >/dev/null || fail "/init"
 }
 
+kill_agent() {
+  # shellcheck disable=SC2016
+  inside "$container" sh -c 'kill -9 "$1"' sh "$(agent_pid "$container")" || fail "the agent cannot be killed"
+}
+
 status_of() {
   call "http://127.0.0.1:$port/v1/process/$1" | member "$2"
 }
@@ -80,7 +85,7 @@ id=$(command_begin)
 until_true 20 grep -q '"message":"line 3"' "$work/$container.out" || fail "no record of its output"
 grep -q '"message":"1000"' "$work/$container.out" || fail "the command does not run as uid 1000"
 ok "a command runs, as uid 1000, and its lines are records on standard output"
-inside "$container" kill -9 "$agent"
+kill_agent
 until_true 20 grep -q 'status 137: starting it again' "$work/$container.err" || fail "nobody starts the agent again"
 until_true 60 healthy || fail "no /health after a crash"
 [ "$(agent_pid "$container")" != "$agent" ] || fail "it is the same agent"
@@ -106,7 +111,7 @@ ok "SIGTERM gives commands their time; exit code 0; standard output was records 
 begin crashes
 for crash in 1 2 3 4 5; do
   until_true 60 healthy || fail "no /health before crash $crash"
-  inside "$container" kill -9 "$(agent_pid "$container")"
+  kill_agent
   [ "$crash" = 5 ] || until_true 20 sh -c "grep -c 'starting it again' '$work/$container.err' | grep -qx $crash" || fail "crash $crash"
 done
 code=0
