@@ -255,7 +255,7 @@ final class Image {
 
   private String toolsText() throws IOException {
     var text = new StringBuilder();
-    for (String tool : List.of("AppJar", "Bill", "Image", "Used")) {
+    for (String tool : List.of("AppJar", "Bill", "Image", "PlainCalls", "Used")) {
       text.append(Files.readString(root.resolve("../tools/" + tool + ".java")));
     }
     return text.toString();
