@@ -1,7 +1,6 @@
 package dev.sandpiper.agent.rest;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 
 /// The answer to a request for the lines that are there: the JSON of [LogContent].
 final class LogBody implements PulledBody.Source {
@@ -26,7 +25,7 @@ final class LogBody implements PulledBody.Source {
         content.out().append('\n');
       }
     }
-    ByteBufUtil.writeUtf8(out, content.out());
+    LogText.write(out, content.out());
     content.out().setLength(0);
     return stop == LineReader.Stop.FULL || stop == LineReader.Stop.END
         ? PulledBody.Next.MORE

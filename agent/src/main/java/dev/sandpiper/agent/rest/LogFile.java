@@ -2,7 +2,6 @@ package dev.sandpiper.agent.rest;
 
 import dev.sandpiper.agent.output.StreamName;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import java.util.Map;
 
 /// The answer to a request for a log file: line after line. Bytes that were there when the response began and are not any
@@ -49,7 +48,7 @@ final class LogFile implements PulledBody.Source, LineReader.Sink {
     if (stop == LineReader.Stop.END) {
       reader.passEnd();
     }
-    ByteBufUtil.writeUtf8(out, text);
+    LogText.write(out, text);
     return stop == LineReader.Stop.FULL || stop == LineReader.Stop.END
         ? PulledBody.Next.MORE
         : PulledBody.Next.END;

@@ -4,6 +4,8 @@ import dev.sandpiper.agent.logs.LogEntry;
 import dev.sandpiper.agent.logs.LogGap;
 import dev.sandpiper.agent.logs.LogItem;
 import dev.sandpiper.agent.logs.LogPosition;
+import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
@@ -15,6 +17,12 @@ final class LogText {
   static final String GAP = "gap";
 
   private LogText() {}
+
+  /// Adds text as UTF-8. By way of an array: `ByteBufUtil.writeUtf8` takes the text character by character, which was a quarter
+  /// of the time of a log of short lines.
+  static void write(ByteBuf out, CharSequence text) {
+    out.writeBytes(text.toString().getBytes(StandardCharsets.UTF_8));
+  }
 
   /// One line without its line end; what an entry has of those (a stack trace of the agent's) is indented.
   static String line(LogItem item, boolean timestamps) {

@@ -8,7 +8,6 @@ import dev.sandpiper.agent.logs.LogItem;
 import dev.sandpiper.agent.logs.LogReading;
 import dev.sandpiper.agent.rest.LogsParameters.Form;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.Optional;
@@ -137,7 +136,7 @@ final class LogsAnswer {
     }
 
     private void line(ByteBuf out, String text) {
-      ByteBufUtil.writeUtf8(out, text);
+      LogText.write(out, text);
       out.writeByte('\n');
     }
 
