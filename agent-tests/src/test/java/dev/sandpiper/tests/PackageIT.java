@@ -188,7 +188,7 @@ final class PackageIT {
     assertThat(bill).contains("\"CycloneDX\"", "\"OpenJDK\"", "java.base java.logging");
     assertThat(bill).doesNotContain(other);
     int parts = 0;
-    for (String element : Files.readString(CLASS_PATH).split(":")) {
+    for (String element : Files.readString(CLASS_PATH).split(":", -1)) {
       String name = Path.of(element).getFileName().toString();
       if (name.endsWith(".jar") && !name.startsWith("sandpiper-") && !name.contains(other)) {
         parts++;
