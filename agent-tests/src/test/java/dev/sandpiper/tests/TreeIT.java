@@ -46,7 +46,7 @@ final class TreeIT {
   private @Nullable Native processes;
 
   /// How the agent finds who belongs: looks at every process, or also a control group for each command.
-  private enum Mode {
+  enum Mode {
     LOOKS,
     GROUPS
   }
