@@ -49,7 +49,7 @@ final class VanishedPeerIT {
     try (AgentProcess agent = AgentProcess.builder().flag("--idle-timeout", "2s").start();
         Socket client = new Socket()) {
       new Native(agent.processes().rpc()).start("while :; do echo line; sleep 0.05; done");
-      client.bind(new InetSocketAddress(InetAddress.getByName(CLIENT), 0));
+      client.bind(new InetSocketAddress(InetAddress.ofLiteral(CLIENT), 0));
       client.connect(new InetSocketAddress("127.0.0.1", agent.port()));
       client
           .getOutputStream()
