@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
@@ -40,6 +41,7 @@ final class Train {
       "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
 
   private final int port;
+  private int calls;
 
   Train(int port) {
     this.port = port;
@@ -184,6 +186,19 @@ final class Train {
     }
   }
 
+  /// Clients name the host or its address, and some of them the user.
+  private String who() {
+    if (calls++ % 2 == 0) {
+      return "Host: localhost\r\n";
+    }
+    String user = System.getProperty("user.name", "root") + ":";
+    return "Host: 127.0.0.1:"
+        + port
+        + "\r\nAuthorization: Basic "
+        + Base64.getEncoder().encodeToString(utf8(user))
+        + "\r\n";
+  }
+
   /// One exchange on a connection of its own, read until the agent closes it.
   private final class Http1 implements AutoCloseable {
     private final Socket socket = new Socket();
@@ -203,7 +218,9 @@ final class Train {
       request.writeBytes(
           utf8(
               methodAndPath
-                  + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: "
+                  + " HTTP/1.1\r\n"
+                  + who()
+                  + "Connection: close\r\nContent-Type: "
                   + type
                   + "\r\nConnect-Protocol-Version: 1\r\nContent-Length: "
                   + body.length
