@@ -50,7 +50,7 @@ final class VanishedPeerIT {
         Socket client = new Socket()) {
       new Native(agent.processes().rpc()).start("while :; do echo line; sleep 0.05; done");
       client.bind(new InetSocketAddress(InetAddress.ofLiteral(CLIENT), 0));
-      client.connect(new InetSocketAddress("127.0.0.1", agent.port()));
+      client.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), agent.port()));
       client
           .getOutputStream()
           .write(
