@@ -36,6 +36,7 @@ final class LaunchFailureTest {
 
   @BeforeEach
   void open() throws Exception {
+    assertThat(Errno.describe(-Errno.EMFILE)).isNotEmpty(); // loaded while a class file can be opened
     fixture = new LaunchFixture(dir);
     await().until(() -> fixture.launcher.fifosReady() == FifoPool.READY);
     before = descriptors();
