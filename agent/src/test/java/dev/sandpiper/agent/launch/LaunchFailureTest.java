@@ -36,7 +36,8 @@ final class LaunchFailureTest {
 
   @BeforeEach
   void open() throws Exception {
-    assertThat(Errno.describe(-Errno.EMFILE)).isNotEmpty(); // loaded while a class file can be opened
+    // Loaded while its class file can still be opened.
+    assertThat(Errno.describe(-Errno.EMFILE)).isNotEmpty();
     fixture = new LaunchFixture(dir);
     await().until(() -> fixture.launcher.fifosReady() == FifoPool.READY);
     before = descriptors();
