@@ -26,8 +26,8 @@ final class PackageIT {
   private static final Path IMAGE = AgentProcess.image();
   private static final Path CLASS_PATH = IMAGE.resolveSibling("image.classpath");
   private static final Path TOOLS = Path.of("../tools").toAbsolutePath().normalize();
-  private static final long MOST_BYTES_UNPACKED = 99_000_000;
-  private static final long MOST_BYTES_PACKED = 42_000_000;
+  private static final long MOST_BYTES_UNPACKED = 92_000_000;
+  private static final long MOST_BYTES_PACKED = 40_000_000;
   private static final int OLDEST_GLIBC = 29; // 2.29, which the agent asks for itself
   private static final Pattern GLIBC = Pattern.compile("\0GLIBC_2\\.(\\d+)");
 
@@ -107,6 +107,7 @@ final class PackageIT {
         new ProcessBuilder(
             java().toString(),
             "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC", // as in the build: classes that jlink generates differ with the collector
             "--add-modules=jdk.jlink",
             "-Dsandpiper.aot.skip=true",
             "-cp",
