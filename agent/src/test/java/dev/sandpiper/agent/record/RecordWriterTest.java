@@ -134,10 +134,10 @@ final class RecordWriterTest {
 
   @Test
   void aFailedStartLeavesNothingB3() {
-    // A process exists here only once its pid is known; one without cannot even be described.
+    // A process exists here only once it was spawned. (0 is one whose pid was lost with the agent that spawned it.)
     assertThat(emitter.open()).isZero();
     org.assertj.core.api.Assertions.assertThatIllegalArgumentException()
-        .isThrownBy(() -> RecordHarness.facts("a", 0, null));
+        .isThrownBy(() -> RecordHarness.facts("a", -1, null));
     writer.start();
     emitter.processEnded("never started", RecordHarness.END);
     writer.close();
