@@ -124,7 +124,8 @@ final class PackageIT {
             "-r",
             "--no-dereference",
             "--exclude=sandpiper.aot",
-            // jlink generates a few classes before or after it strips, by chance; the bill has their hash.
+            // jlink generates a few classes before or after it strips, by chance; the bill has
+            // their hash.
             "--exclude=modules",
             "--exclude=sandpiper.cdx.json",
             IMAGE.toString(),

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.sandpiper.agent.posix.Posix;
-import dev.sandpiper.agent.posix.Tasks;
 import dev.sandpiper.agent.posix.Signals;
+import dev.sandpiper.agent.posix.Tasks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -27,7 +27,8 @@ class AdoptedChildTest {
   @BeforeEach
   void open() {
     fixture = new LaunchFixture(state);
-    // The launcher has made this process the one that gets orphans; those of an earlier agent went to somebody else.
+    // The launcher has made this process the one that gets orphans; those of an earlier agent went
+    // to somebody else.
     Tasks.prctl(Tasks.PR_SET_CHILD_SUBREAPER, 0);
     for (String key : new String[] {Child.FIFO_STDIN, Child.FIFO_STDOUT, Child.FIFO_STDERR}) {
       String path = state.resolve(key).toString();

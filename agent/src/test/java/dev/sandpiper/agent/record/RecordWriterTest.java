@@ -134,7 +134,8 @@ final class RecordWriterTest {
 
   @Test
   void aFailedStartLeavesNothingB3() {
-    // A process exists here only once it was spawned. (0 is one whose pid was lost with the agent that spawned it.)
+    // A process exists here only once it was spawned. (0 is one whose pid was lost with the agent
+    // that spawned it.)
     assertThat(emitter.open()).isZero();
     org.assertj.core.api.Assertions.assertThatIllegalArgumentException()
         .isThrownBy(() -> RecordHarness.facts("a", -1, null));
