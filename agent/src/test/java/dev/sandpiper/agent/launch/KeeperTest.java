@@ -196,6 +196,7 @@ class KeeperTest {
   @Test
   void whatACommandIsGivenIsHeldBeforeItIsSpawnedAndItsExitAtOnceBehind() throws Exception {
     keeper.start();
+    await().until(() -> fixture.launcher.fifosReady() == FifoPool.READY);
     LaunchSpec spec = LaunchFixture.with(fixture.shell("exit 3"), new Stdio.Pipes(true));
     List<Set<String>> held = new ArrayList<>();
     Child child =
