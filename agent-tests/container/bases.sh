@@ -28,7 +28,7 @@ if [ "$kind" = build ]; then
   java=${JAVA_HOME:?a JDK 25}
   maven=$(cd -P "$(dirname "$(readlink -f "$(command -v mvn)")")/.." && pwd)
   mkdir -p "$work/root/opt" "$work/root/root/.m2"
-  cp -a "$java" "$work/root/opt/jdk"
+  cp -rL "$java" "$work/root/opt/jdk" # a package's JDK has links to files elsewhere, such as its certificates
   cp -rL "$maven" "$work/root/opt/maven"
   cp -a "$HOME/.m2/repository" "$work/root/root/.m2/"
   # A cached list of the JDKs of this machine would be that of another one there.

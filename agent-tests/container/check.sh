@@ -52,7 +52,7 @@ init() {
 
 kill_agent() {
   # shellcheck disable=SC2016
-  inside "$container" sh -c 'kill -9 "$1"' sh "$(agent_pid "$container")" || fail "the agent cannot be killed"
+  beside "$container" sh -c 'kill -9 "$1"' sh "$(agent_pid "$container")" || fail "the agent cannot be killed"
 }
 
 status_of() {
@@ -78,7 +78,7 @@ if inside "$container" sh -c "SANDPIPER_PORT=1 /opt/sandpiper/bin/sandpiper-heal
 fi
 ok "the health check sees the agent"
 agent=$(agent_pid "$container")
-inside "$container" grep -q 'sandpiper\.aot' "/proc/$agent/maps" || fail "the AOT cache is not used: were time stamps changed?"
+beside "$container" grep -q 'sandpiper\.aot' "/proc/$agent/maps" || fail "the AOT cache is not used: were time stamps changed?"
 ok "the AOT cache is used"
 
 id=$(command_begin)

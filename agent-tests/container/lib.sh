@@ -83,15 +83,26 @@ inside() {
   name=$1
   shift
   case $SANDPIPER_ENGINE in
-    buildah) engine run --isolation chroot --user root "$name" -- "$@" ;;
+    buildah) engine run --isolation chroot "$name" -- "$@" ;;
     *) engine exec "$name" "$@" ;;
+  esac
+}
+
+# beside NAME COMMAND…: with the container's pids. In chroot isolation these are the machine's own.
+beside() {
+  case $SANDPIPER_ENGINE in
+    buildah)
+      shift
+      "$@"
+      ;;
+    *) inside "$@" ;;
   esac
 }
 
 # Prints the pid of the agent of $port, as processes inside of the container count.
 # shellcheck disable=SC2016
 agent_pid() {
-  inside "$1" sh -c 'for p in /proc/[0-9]*; do
+  beside "$1" sh -c 'for p in /proc/[0-9]*; do
       read -r comm <"$p/comm" || continue
       [ "$comm" = java ] && tr "\0" "\n" <"$p/environ" | grep -qx "SANDPIPER_PORT=$1" && echo "${p#/proc/}"
     done 2>/dev/null; true' sh "$port"
@@ -101,7 +112,7 @@ stop() {
   case $SANDPIPER_ENGINE in
     buildah)
       # There is no engine that knows the container; what it would do is to signal its first process.
-      inside "$1" sh -c 'for p in /proc/[0-9]*; do
+      beside "$1" sh -c 'for p in /proc/[0-9]*; do
           read -r comm <"$p/comm" || continue
           [ "$comm" = tini ] && tr "\0" "\n" <"$p/environ" | grep -qx "SANDPIPER_PORT=$1" && kill -TERM "${p#/proc/}"
         done 2>/dev/null; true' sh "$port"
