@@ -137,7 +137,16 @@ final class Pursuit {
   /// look.
   private void strike() {
     if (group != null) {
-      group.kill();
+      List<ProcEntry> inside = new ArrayList<>(); // who dies of it is not in the look any more
+      for (int pid : group.pids()) {
+        ProcEntry entry = files.entry(pid);
+        if (entry != null && entry.alive()) {
+          inside.add(entry);
+        }
+      }
+      if (group.kill()) {
+        inside.forEach(this::note);
+      }
     }
     int pidfd = root.startTicks() == 0 ? -Errno.ESRCH : Tasks.pidfdOpen(root.pid());
     if (pidfd >= 0) {
