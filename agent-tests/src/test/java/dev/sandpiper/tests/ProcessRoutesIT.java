@@ -71,7 +71,7 @@ final class ProcessRoutesIT {
     HttpConnection.Reply started =
         manager()
             .start(
-                "{\"command\":\"sh\",\"args\":[\"-c\",\"echo $GREETING; pwd; cat; exit 3\"],"
+                "{\"command\":\"sh\",\"args\":[\"-c\",\"echo $GREETING; pwd; cat; sleep 1; exit 3\"],"
                     + "\"cwd\":\"/usr\",\"env\":{\"GREETING\":\"hällo\"},\"unknown\":[1]}");
     assertThat(started.status()).as(started.text()).isEqualTo(201);
     Json answer = started.json();

@@ -234,8 +234,10 @@ final class UpgradeIT {
           agent.processes().connect(Processes.pid(pid), Map.of("X-Access-Token", "t"))) {
         assertThat(follower.end().exitCode()).isEqualTo(7);
       }
+      // Clients are told of the end before the last records are written.
+      await().untilAsserted(() -> assertThat(outputOf(agent, pid)).endsWith("end"));
       List<String> lines = outputOf(agent, pid);
-      assertThat(lines).hasSizeGreaterThan(3).endsWith("end");
+      assertThat(lines).hasSizeGreaterThan(3);
       for (int i = 1; i < lines.size(); i++) {
         assertThat(lines.get(i - 1)).isEqualTo("line " + i);
       }
