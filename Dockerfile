@@ -4,9 +4,9 @@
 # How to use both, on Kubernetes too: docs/deploy.md.
 
 # A JDK 25 with Maven, to build with; a Debian or Ubuntu for tini; any glibc image, to run on.
-ARG BUILD_IMAGE=docker.io/library/maven:3-eclipse-temurin-25
-ARG TINI_IMAGE=docker.io/library/debian:stable-slim
-ARG RUN_IMAGE=docker.io/library/debian:stable-slim
+ARG BUILD_IMAGE=maven:3-eclipse-temurin-25
+ARG TINI_IMAGE=debian:stable-slim
+ARG RUN_IMAGE=debian:stable-slim
 
 FROM ${BUILD_IMAGE} AS build
 # More options for Maven: `-o` where the build image brings all it needs, `-s FILE` for a mirror.

@@ -4,7 +4,7 @@
 #   bases.sh build    localhost/sandpiper-base:build: Maven, JAVA_HOME (a JDK 25) and ~/.m2, to build without a network
 #   bases.sh SUITE    localhost/sandpiper-base:SUITE: Debian's bullseye, bookworm, trixie, …, with tini
 #
-# Needs root, debootstrap, and podman or buildah. MIRROR is another mirror than deb.debian.org.
+# Needs root, debootstrap, and podman or buildah. MIRROR is another mirror than the one debootstrap takes by itself.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -14,14 +14,13 @@ find_engine
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mirror=${MIRROR:-http://deb.debian.org/debian}
 kind=${1:?build, or the name of a Debian release}
 
 case $kind in
   build) suite=bookworm include=ca-certificates,procps ;;
   *) suite=$kind include=tini ;;
 esac
-debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/root" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 ||
   { tail "$work/log" >&2; fail "debootstrap $suite"; }
 
 if [ "$kind" = build ]; then

@@ -25,7 +25,7 @@ for suite; do
   else
     command -v debootstrap >/dev/null || skip "debootstrap is not installed"
     # shellcheck disable=SC2086
-    debootstrap --variant=minbase ${DEBOOTSTRAP_ARGS-} "$suite" "$base" "${MIRROR:-http://deb.debian.org/debian}" >"$work/log" 2>&1 ||
+    debootstrap --variant=minbase ${DEBOOTSTRAP_ARGS-} "$suite" "$base" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 ||
       { tail "$work/log" >&2; fail "debootstrap $suite"; }
   fi
   mkdir -p "$base/opt"
