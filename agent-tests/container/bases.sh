@@ -15,27 +15,28 @@ find_engine
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 kind=${1:?build, or the name of a Debian release}
+home=/root
 
 case $kind in
   build) suite=bookworm include=ca-certificates,procps ;;
   *) suite=$kind include=tini ;;
 esac
-debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/root" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/tree" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 ||
   { tail "$work/log" >&2; fail "debootstrap $suite"; }
 
 if [ "$kind" = build ]; then
   java=${JAVA_HOME:?a JDK 25}
   maven=$(cd -P "$(dirname "$(readlink -f "$(command -v mvn)")")/.." && pwd)
-  mkdir -p "$work/root/opt" "$work/root/root/.m2"
-  cp -rL "$java" "$work/root/opt/jdk" # a package's JDK has links to files elsewhere, such as its certificates
-  cp -rL "$maven" "$work/root/opt/maven"
-  cp -a "$HOME/.m2/repository" "$work/root/root/.m2/"
+  mkdir -p "$work/tree/opt" "$work/tree$home/.m2"
+  cp -rL "$java" "$work/tree/opt/jdk" # a package's JDK has links to files elsewhere, such as its certificates
+  cp -rL "$maven" "$work/tree/opt/maven"
+  cp -a "$HOME/.m2/repository" "$work/tree$home/.m2/"
   # A cached list of the JDKs of this machine would be that of another one there.
-  printf '%s\n' '#!/bin/sh' 'export JAVA_HOME=/opt/jdk' 'exec /opt/maven/bin/mvn "$@"' >"$work/root/usr/bin/mvn"
-  chmod 755 "$work/root/usr/bin/mvn"
+  printf '%s\n' '#!/bin/sh' 'export JAVA_HOME=/opt/jdk' 'exec /opt/maven/bin/mvn "$@"' >"$work/tree/usr/bin/mvn"
+  chmod 755 "$work/tree/usr/bin/mvn"
 fi
 printf 'FROM scratch\nADD root.tar /\n' >"$work/Dockerfile"
-tar -C "$work/root" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -cf "$work/root.tar" .
-rm -rf "$work/root"
+tar -C "$work/tree" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -cf "$work/root.tar" .
+rm -rf "$work/tree"
 image_build -q -t "localhost/sandpiper-base:$kind" "$work" >/dev/null
 ok "localhost/sandpiper-base:$kind"
