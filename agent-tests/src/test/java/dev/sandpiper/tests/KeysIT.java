@@ -100,6 +100,7 @@ final class KeysIT {
         ExecutorService client = Executors.newSingleThreadExecutor()) {
       Path ran = Files.createFile(agent.directory().resolve("ran"));
       AtomicBoolean enough = new AtomicBoolean();
+      AtomicInteger answered = new AtomicInteger();
       AtomicInteger repeats = new AtomicInteger();
       Future<List<String>> ids =
           client.submit(() -> {
@@ -107,11 +108,14 @@ final class KeysIT {
             List<String> started = new ArrayList<>();
             while (!enough.get()) {
               started.add(start(api, started.size(), "echo %d >> %s; echo said", ran, repeats));
+              answered.incrementAndGet();
             }
             return started;
           });
       for (int kill = 0; kill < KILLS; kill++) {
-        LockSupport.parkNanos(random.nextLong(60_000_000));
+        int before = answered.get();
+        await().pollInterval(Duration.ofMillis(1)).until(() -> answered.get() > before);
+        LockSupport.parkNanos(random.nextLong(20_000_000)); // in the middle of another
         agent.kill();
         agent.start();
       }
