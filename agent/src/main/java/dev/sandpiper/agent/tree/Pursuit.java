@@ -180,9 +180,11 @@ final class Pursuit {
   }
 
   private void killGroups(Membership.Finding found) {
-    if (group != null && group.kill()) {
-      Set<Integer> inside = new HashSet<>(group.pids());
-      found.members().stream().filter(entry -> inside.contains(entry.pid())).forEach(this::note);
+    if (group != null) {
+      Set<Integer> inside = new HashSet<>(group.pids()); // before, as the dead leave it at once
+      if (group.kill()) {
+        found.members().stream().filter(entry -> inside.contains(entry.pid())).forEach(this::note);
+      }
     }
     Set<Integer> numbers = new HashSet<>();
     found.members().stream()
