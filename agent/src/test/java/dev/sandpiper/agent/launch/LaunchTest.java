@@ -351,7 +351,8 @@ final class LaunchTest {
       fixture.run(fixture.spec("true"));
     }
     int threads = Thread.getAllStackTraces().size();
-    int before = descriptors() + 2 * (FifoPool.READY - fixture.launcher.fifosReady());
+    await().until(() -> fixture.launcher.fifosReady() == FifoPool.READY);
+    int before = descriptors();
     for (int i = 0; i < 2000; i++) {
       Child child = fixture.start(with(fixture.spec("true"), new Stdio.Pipes(i % 2 == 0)));
       switch (child.output()) {
