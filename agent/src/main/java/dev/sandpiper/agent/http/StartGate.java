@@ -1,9 +1,5 @@
 package dev.sandpiper.agent.http;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Predicate;
 
 /// Lets some requests through at once and holds the others until everything that may answer them is there. So the port can be
@@ -15,12 +11,7 @@ public final class StartGate implements HttpHandler {
 
   private final HttpHandler next;
   private final Predicate<HttpExchange> atOnce;
-  private final Object lock = new Object();
-
-  @GuardedBy("lock")
-  private final ArrayDeque<HttpExchange> waiting = new ArrayDeque<>();
-
-  private volatile boolean open;
+  private final HeldRequests held = new HeldRequests(MOST_WAITING);
 
   /// @param atOnce which requests `next` can answer already
   public StartGate(HttpHandler next, Predicate<HttpExchange> atOnce) {
@@ -30,43 +21,19 @@ public final class StartGate implements HttpHandler {
 
   @Override
   public void handle(HttpExchange exchange) {
-    if (open || atOnce.test(exchange)) {
+    if (held.areReleased() || atOnce.test(exchange)) {
       next.handle(exchange);
-      return;
-    }
-    boolean opened;
-    synchronized (lock) {
-      opened = open;
-      if (!opened && waiting.size() < MOST_WAITING) {
-        waiting.add(exchange);
-        return;
+    } else if (!held.hold(exchange)) {
+      if (held.areReleased()) {
+        next.handle(exchange);
+      } else {
+        Responses.text(exchange, 503, "the agent is starting");
       }
-    }
-    if (opened) {
-      next.handle(exchange);
-    } else {
-      Responses.text(exchange, 503, "the agent is starting");
     }
   }
 
   /// From now on every request goes through; those that wait first. Any thread.
   public void open() {
-    List<HttpExchange> released;
-    synchronized (lock) {
-      open = true;
-      released = new ArrayList<>(waiting);
-      waiting.clear();
-    }
-    for (HttpExchange exchange : released) {
-      exchange
-          .eventLoop()
-          .execute(() -> {
-            try {
-              next.handle(exchange);
-            } catch (Throwable e) {
-              exchange.fail(e);
-            }
-          });
-    }
+    held.release(next);
   }
 }

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.Descriptors.FileDescriptor;
 import com.google.protobuf.TypeRegistry;
 import dev.sandpiper.agent.http.Headers;
+import dev.sandpiper.agent.http.HeldRequests;
 import dev.sandpiper.agent.http.HttpExchange;
 import dev.sandpiper.agent.http.HttpHandler;
 import dev.sandpiper.agent.http.Responses;
@@ -16,8 +17,6 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.ProtoFileDescriptorSupplier;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -51,11 +50,9 @@ public final class RpcServer implements HttpHandler, MetricSource {
   private final LargeMessages largeMessages;
   private final Object lock = new Object();
   private volatile @Nullable TypeRegistry types;
-  private volatile boolean ready;
 
   /// Requests for paths that are not known yet. Bound: maxWaiting; when full, `unavailable`.
-  @GuardedBy("lock")
-  private final ArrayDeque<HttpExchange> waiting = new ArrayDeque<>();
+  private final HeldRequests held;
 
   /// Services that nobody has called yet, by name.
   @GuardedBy("lock")
@@ -65,6 +62,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
 
   public RpcServer(RpcSettings settings, List<WireProtocol> protocols) {
     this.settings = settings;
+    this.held = new HeldRequests(settings.maxWaiting());
     this.largeMessages = new LargeMessages(settings.maxReceiveBytes());
     this.protocols = List.copyOf(protocols);
     for (WireProtocol protocol : protocols) {
@@ -107,23 +105,7 @@ public final class RpcServer implements HttpHandler, MetricSource {
 
   /// All services are there: what waits is answered. Any thread.
   public void ready() {
-    List<HttpExchange> released;
-    synchronized (lock) {
-      ready = true;
-      released = new ArrayList<>(waiting);
-      waiting.clear();
-    }
-    for (HttpExchange exchange : released) {
-      exchange
-          .eventLoop()
-          .execute(() -> {
-            try {
-              handle(exchange);
-            } catch (Throwable e) {
-              exchange.fail(e);
-            }
-          });
-    }
+    held.release(this);
   }
 
   /// What has been added, for reflection. Any thread.
@@ -149,11 +131,15 @@ public final class RpcServer implements HttpHandler, MetricSource {
     RpcMethod method = method(exchange.path());
     if (method != null) {
       dispatch(method, exchange);
-    } else if (ready) {
+    } else if (held.areReleased()) {
       unknown.refused(Status.Code.UNIMPLEMENTED);
       Responses.notFound(exchange);
-    } else {
-      awaitServices(exchange);
+    } else if (!held.hold(exchange)) {
+      if (held.areReleased()) {
+        handle(exchange);
+      } else {
+        refuse(exchange, Status.UNAVAILABLE.withDescription("the agent is starting"));
+      }
     }
   }
 
@@ -165,22 +151,6 @@ public final class RpcServer implements HttpHandler, MetricSource {
       method = methods.get(path);
     }
     return method;
-  }
-
-  private void awaitServices(HttpExchange exchange) {
-    boolean full;
-    synchronized (lock) {
-      full = waiting.size() >= settings.maxWaiting();
-      if (!full && !ready) {
-        waiting.add(exchange);
-        return;
-      }
-    }
-    if (full) {
-      refuse(exchange, Status.UNAVAILABLE.withDescription("the agent is starting"));
-    } else {
-      handle(exchange);
-    }
   }
 
   private void dispatch(RpcMethod method, HttpExchange exchange) {
