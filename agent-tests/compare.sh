@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs the benchmarks' client against a real envd, or any daemon that speaks its process API, and Sandpiper, side by side:
+# Runs the benchmarks' client against a real envd, or any daemon that speaks its API, and Sandpiper, side by side:
 #
 #   agent-tests/compare.sh ENVD_BINARY [IMAGE]
 #   agent-tests/compare.sh 'COMMAND with {port} and {state}' [IMAGE]
 #
 # IMAGE is the directory of Sandpiper's image; agent/target/sandpiper without it. envd wants root. Besides: ROUNDS=3, TESTS=start,stream
-# (all without it), LACKS=attach,grpc,native: what the other one does not offer (without it: native, and envd grpc).
+# (all without it), LACKS=attach,files,grpc,native: what the other one does not offer (without it: native, and envd grpc).
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 other=${1:?'usage: compare.sh ENVD_BINARY | COMMAND with {port} [IMAGE]'}

@@ -20,6 +20,7 @@ func bare(port string) error {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	routes.HandleFunc("POST /process.Process/Start", bareStart)
+	bareFiles(routes)
 	server := http.Server{Addr: "127.0.0.1:" + port, Handler: routes, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)

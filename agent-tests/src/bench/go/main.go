@@ -1,4 +1,4 @@
-// Measures daemons that speak the process API, beside what the machine does without any of them, in one run.
+// Measures daemons that speak the process and file API, beside what the machine does without any of them, in one run.
 //
 //	bench [flags] NAME 'COMMAND with {port} and {state}' [NAME COMMAND]...
 //	bench bare PORT      serve the yardstick: the barest daemon that answers most of this
@@ -63,7 +63,7 @@ func main() {
 	image := flag.String("image", "", "directory of the image, to be weighed")
 	archive := flag.String("archive", "", "tar.gz of the image, to be weighed")
 	lacks := map[string][]string{"bare": {"attach", "native"}}
-	flag.Func("lacks", "NAME=WHAT,WHAT…: what a daemon does not offer, of grpc, attach (Connect), native (sandpiper.v1)", func(s string) error {
+	flag.Func("lacks", "NAME=WHAT,WHAT…: what a daemon does not offer, of grpc, attach (Connect), files, native (sandpiper.v1)", func(s string) error {
 		name, what, ok := strings.Cut(s, "=")
 		if !ok {
 			return errors.New("not NAME=WHAT")
@@ -161,6 +161,8 @@ func helper(name string, args []string) bool {
 		err = relayPipe(args[0])
 	case "relay-file":
 		err = relayFile(args[0])
+	case "relay-upload":
+		err = relayUpload(args[0])
 	case "relay-records":
 		err = relayRecords()
 	default:

@@ -41,6 +41,12 @@ var budgets = []budget{
 	{metric: "1,000 sleeping commands, CPU", test: "sleepers", row: "CPU while all sleep", most: true, unit: "%", limit: 1},
 	{metric: "200 chatting commands, CPU per line", test: "chatter", row: "CPU per line", most: true, limit: 1.4, to: "bare"},
 	{metric: "200 chatting commands, delay p99", test: "chatter", row: "delay p99", most: true, unit: "ms", limit: 10},
+	{metric: "Stat, p50", test: "files", row: "Stat: p50", most: true, limit: 1, to: "bare"},
+	{metric: "read of a small file, p50", test: "files", row: "read of a small file: p50", most: true, limit: 1, to: "bare"},
+	{metric: "write of a small file, p50", test: "files", row: "write of a small file: p50", most: true, limit: 1.2, to: "bare"},
+	{metric: "ListDir of 2,000 entries, p50", test: "files", row: "ListDir of 2,000 entries: p50", most: true, limit: 1.5, to: "bare"},
+	{metric: "download of 512 MiB, CPU", test: "files", row: "download of 512 MiB: CPU", most: true, limit: .6, to: "bare"},
+	{metric: "upload of 512 MiB, rate", test: "files", row: "upload of 512 MiB: rate", limit: 1, to: "bare"},
 	{metric: "image, unpacked", test: "image", row: "unpacked", most: true, unit: "MB", limit: 90},
 	{metric: "image, tar.gz", test: "image", row: "tar.gz", most: true, unit: "MB", limit: 40},
 }

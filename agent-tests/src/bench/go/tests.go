@@ -27,6 +27,7 @@ func tests(jdk string) []test {
 		{name: "sleepers", title: "1,000 commands that sleep", run: sleepers},
 		chatter("chatter", 200, 50, false),
 		chatter("chatter1000", 1000, 100, true),
+		{name: "files", title: "Files, small and large", needs: []string{"files"}, run: files, floor: filesFloor},
 		{name: "records", title: "Records on standard output, 500,000 lines", needs: []string{"native"},
 			options: []string{recordsOption, "2147483647", "--output-record-bytes", "1GiB"}, run: records, floor: recordsFloor},
 		{name: "history", title: "1 GiB of history on the disk", needs: []string{"native"}, once: true,
