@@ -9,8 +9,10 @@ import java.nio.ByteBuffer;
 public final class PageCache {
   private static final int SC_PAGESIZE = 30;
 
-  /// 0 where cachestat(2) is no use: the kernel lacks it (before Linux 6.5) or forbids it.
-  private static volatile long pageBytes = pageBytes();
+  /// False where cachestat(2) is no use: the kernel lacks it (before Linux 6.5) or forbids it.
+  private static volatile boolean told = true;
+
+  private static final int PAGE_BYTES = askPageBytes();
 
   /// The kernel's usual step of reading ahead, and so how far apart the pages are that are waited for.
   private static final int STRIDE_BYTES = 128 * 1024;
@@ -41,10 +43,10 @@ public final class PageCache {
   /// Whether all of a part of a file is in the page cache; never waits. False where the kernel does not tell: before Linux
   /// 6.5, for files that the agent could not write, and through overlay file systems, which cachestat(2) does not look through.
   public static boolean holds(int fd, long offset, long length) {
-    long page = pageBytes;
-    if (page == 0) {
+    if (!told) {
       return false;
     }
+    long page = PAGE_BYTES;
     Scratch scratch = Scratch.mine();
     MemorySegment range = scratch.struct; // struct cachestat_range, and behind it struct cachestat
     range.set(JAVA_LONG, 0, offset);
@@ -52,15 +54,22 @@ public final class PageCache {
     long result =
         Kernel.syscall(scratch, Abi.CACHESTAT, fd, range.address(), range.address() + 16, 0, 0, 0);
     if (result == -Errno.ENOSYS) {
-      pageBytes = 0;
+      told = false;
     }
     long pages = (offset + length + page - 1) / page - offset / page;
     return result == 0 && range.get(JAVA_LONG, 16) >= pages;
   }
 
-  private static long pageBytes() {
-    return Kernel.function("sysconf")
-        .map(sysconf -> (long) Kernel.function(sysconf, Scratch.mine(), SC_PAGESIZE, 0, 0, 0, 0, 0))
-        .orElse(0L);
+  /// The size of a page, and so of what a pipe is made of: 4 KiB on x86-64, up to 64 KiB on aarch64.
+  public static int pageBytes() {
+    return PAGE_BYTES;
+  }
+
+  private static int askPageBytes() {
+    int bytes =
+        Kernel.function("sysconf")
+            .map(sysconf -> Kernel.function(sysconf, Scratch.mine(), SC_PAGESIZE, 0, 0, 0, 0, 0))
+            .orElse(0);
+    return bytes > 0 ? bytes : 4096; // every C library has it
   }
 }

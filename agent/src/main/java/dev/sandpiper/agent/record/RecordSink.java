@@ -1,6 +1,7 @@
 package dev.sandpiper.agent.record;
 
 import dev.sandpiper.agent.posix.Fcntl;
+import dev.sandpiper.agent.posix.PageCache;
 import dev.sandpiper.agent.posix.Posix;
 import java.nio.ByteBuffer;
 
@@ -28,10 +29,6 @@ public interface RecordSink {
 
   /// A descriptor. Of a pipe it knows the room.
   final class Descriptor implements RecordSink {
-    // A pipe holds pages. What is written at a time begins a new one unless it fits into the last,
-    // so a page may be
-    // little more than half full; the first and the last may be nearly empty.
-    private static final int PAGE = 4096;
     private static final int UNKNOWN = -1;
 
     private final int fd;
@@ -56,8 +53,11 @@ public interface RecordSink {
       if (unread <= 0) {
         return unread == 0 ? size : Integer.MAX_VALUE;
       }
-      int pages = size / PAGE - 2 * ((unread + PAGE - 1) / PAGE) - 2;
-      return pages <= 0 && nobodyReads() ? Integer.MAX_VALUE : Math.max(0, pages) * PAGE;
+      // A pipe holds pages. What is written at a time begins a new one unless it fits into the last, so
+      // a page may be little more than half full; the first and the last may be nearly empty.
+      int page = PageCache.pageBytes();
+      int pages = size / page - 2 * ((unread + page - 1) / page) - 2;
+      return pages <= 0 && nobodyReads() ? Integer.MAX_VALUE : Math.max(0, pages) * page;
     }
 
     private boolean nobodyReads() {
