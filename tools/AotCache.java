@@ -14,8 +14,8 @@ import java.util.concurrent.TimeUnit;
 /// Only the compiler differs from a normal run. Code is trained with the first compiler alone, as a cache trained with
 /// both costs 39 ms at every start.
 final class AotCache {
-  private static final Duration START = Duration.ofSeconds(30);
-  private static final Duration END = Duration.ofSeconds(90);
+  private static final Duration START = Duration.ofMinutes(2);
+  private static final Duration END = Duration.ofMinutes(10);
 
   private final Path image;
   private final String mainClass;
@@ -50,7 +50,7 @@ final class AotCache {
       }
       Files.move(recorded, target, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException | RuntimeException e) {
-      throw new IOException(e.getMessage() + said(log), e);
+      throw new IOException(e + said(log), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);

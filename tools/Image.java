@@ -87,12 +87,27 @@ final class Image {
     application();
     deleteTree(target.resolve("bin"));
     copyTree(root.resolve("src/image"), target);
+    stacks();
     aotCache();
     setPermissions();
     Tarball.write(
         target,
         target.resolveSibling("sandpiper-" + version + "-linux-" + architecture() + ".tar.gz"),
         "sandpiper-" + version);
+  }
+
+  // Kernels of aarch64 may have pages of 64 KiB. With these the JVM takes 320 KiB of each stack for its
+  // guards, and does not start with less than 448.
+  private void stacks() throws IOException {
+    if (!architecture().equals("aarch64")) {
+      return;
+    }
+    Path options = target.resolve("lib/jvm.options");
+    String text = Files.readString(options);
+    if (!text.contains("\n-Xss256k\n")) {
+      throw new IllegalStateException("jvm.options has no -Xss256k to replace");
+    }
+    Files.writeString(options, text.replace("\n-Xss256k\n", "\n-Xss512k\n"));
   }
 
   // Whatever umask the build runs with: the image serves any user.

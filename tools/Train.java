@@ -210,7 +210,7 @@ final class Train {
       this.methodAndPath = methodAndPath;
       this.type = type;
       socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1000);
-      socket.setSoTimeout(20_000);
+      socket.setSoTimeout(120_000);
     }
 
     void send(byte[] body) throws IOException {
@@ -260,7 +260,7 @@ final class Train {
   private void grpc(String path, byte[] message) throws IOException {
     try (var socket = new Socket()) {
       socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1000);
-      socket.setSoTimeout(20_000);
+      socket.setSoTimeout(120_000);
       var out = new DataOutputStream(socket.getOutputStream());
       var in = new DataInputStream(new BufferedInputStream(socket.getInputStream()));
       out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
