@@ -15,8 +15,8 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// One thread blocks until any child has exited, looks without collecting (`WNOWAIT`), and collects only what is not
 /// listed as ours: statuses of our own children are never touched. While an exited child of ours waits for its owner, it
-/// is what the kernel shows first, so the thread looks again after a pause instead of at once; where that goes on for half
-/// a second it goes through the list of children.
+/// is what the kernel shows first, so the thread looks again after a pause instead of at once; where that goes on for two
+/// seconds it goes through the list of children.
 ///
 /// A subreaper without children has no descendants either, so the thread is there from the first spawn on, or from the
 /// beginning where there are children already, and sleeps while there are none. Process 1 can be given others' at any time
@@ -25,7 +25,7 @@ final class OrphanReaper implements AutoCloseable {
   /// At most 20 looks a second while our own children come and go; an orphan waits no longer than that for nothing.
   private static final long PAUSE_NANOS = 50_000_000;
 
-  private static final int PAUSES_BEFORE_A_LIST = 10;
+  private static final int PAUSES_BEFORE_A_LIST = 40;
 
   /// Without any child there is nothing to block on.
   private static final long IDLE_NANOS = 1_000_000_000;

@@ -213,7 +213,12 @@ public final class PosixLauncher implements Launcher {
     try {
       prepared.accept(streams.facts());
       attempt = new Attempt(spec, streams, throughShell);
-      pid = lent != null ? as(lent, spec, attempt) : attempt.run();
+      priorities.lend();
+      try {
+        pid = lent != null ? as(lent, spec, attempt) : attempt.run();
+      } finally {
+        priorities.giveBack();
+      }
       if (pid <= 0) {
         throw attempt.failure(pid);
       }
@@ -391,6 +396,7 @@ public final class PosixLauncher implements Launcher {
       int pid = 0;
       try {
         pid = spawn.start(command.getFirst());
+        priorities.asAgent(pid);
         return pid;
       } finally {
         spawned(pid);
@@ -477,6 +483,7 @@ public final class PosixLauncher implements Launcher {
     }
     fifos.close();
     keeper.close(keeper.holdsAnything()); // without effect if it was closed rightly before
+    priorities.close();
     Posix.close(devNull);
   }
 }

@@ -370,8 +370,7 @@ public final class OutputLog {
       all = drained();
       wake = all ? readers.disarmed() : List.of();
     }
-    store.turnEnd.wake(
-        wake); // together with the end of the process, which comes in the same turn as a rule
+    store.turnEnd.wakeSoon(wake); // the end of the process is near as a rule
     if (all) {
       tellDrained();
       finishIfDrained();

@@ -1,14 +1,16 @@
 package dev.sandpiper.agent.output;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// What is done once per turn of the pipe loop instead of once per piece of output. Pipe loop only.
 ///
-/// Readers of logs that have grown or were drained are woken when all pipes of the turn have been looked at, so that a reader's thread
-/// wakes once for all of them. The end of a process wakes at once, and as a rule it comes in the turn in which its streams are closed:
-/// then readers wake once for both.
+/// Readers of logs that have grown are woken when all pipes of the turn have been looked at, so that a reader's thread
+/// wakes once for all of them. The end of a process wakes at once. As a rule it comes some 20 µs after the last of its streams is
+/// closed: readers that only learn of that wait up to [#SOON] for it, and wake once for both.
 ///
 /// Where many streams print a little now and then (200 commands with ten lines a second each), every line would be a turn of its
 /// own, with two threads to wake. There the loop rests for [#REST_NANOS] at the end of a turn, and the next turn finds several
@@ -23,16 +25,22 @@ final class TurnEnd {
 
   static final long WINDOW_NANOS = 40_000_000;
   static final int LARGE_BYTES = 64 * 1024;
+  static final Duration SOON = Duration.ofMillis(1);
 
   private final PipeLoop loop;
   private final Clock clock;
   private final LongConsumer rest;
   private final Runnable end = this::end;
+  private final Runnable wakeAll = this::wakeAll;
 
   /// Bounded: a reader is in it once, as it does not wait any more.
   private List<Readers.Waiting> waiting = new ArrayList<>();
 
   private boolean due;
+
+  /// Wakes those who wait for no more than that a log is drained.
+  private @Nullable Cancellable soon;
+
   private long moved;
   private int pieces;
   private long windowBegan;
@@ -62,6 +70,16 @@ final class TurnEnd {
     }
   }
 
+  /// These readers are to be woken, but not for this alone: the end of the process may be near.
+  void wakeSoon(List<Readers.Waiting> readers) {
+    if (!readers.isEmpty()) {
+      waiting.addAll(readers);
+      if (soon == null) {
+        soon = loop.schedule(wakeAll, SOON);
+      }
+    }
+  }
+
   /// The end of a process has come: nobody who waits for it waits for the rest of the turn.
   void wakeNow(List<Readers.Waiting> readers) {
     waiting.addAll(readers);
@@ -88,6 +106,10 @@ final class TurnEnd {
   }
 
   private void wakeAll() {
+    if (soon != null) {
+      soon.cancel();
+      soon = null;
+    }
     if (!waiting.isEmpty()) {
       List<Readers.Waiting> woken = waiting;
       waiting = new ArrayList<>();

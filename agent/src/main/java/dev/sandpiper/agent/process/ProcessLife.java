@@ -81,6 +81,10 @@ final class ProcessLife {
       lookAgain();
       return;
     }
+    exited(peeked);
+  }
+
+  private void exited(Exit peeked) {
     exit = peeked;
     if (exitWatch != null) {
       exitWatch.close();
@@ -104,7 +108,14 @@ final class ProcessLife {
   }
 
   private void drained() {
-    if (exit != null && process.state() == ManagedProcess.State.EXITED) {
+    if (exit == null) {
+      // The kernel closes what a process has open right before it can be waited for: often it can
+      // by now, a turn earlier.
+      Exit peeked = child.peekExit();
+      if (peeked != null) {
+        exited(peeked);
+      }
+    } else if (process.state() == ManagedProcess.State.EXITED) {
       end();
     } else if (process.state() == ManagedProcess.State.ENDED) {
       release();

@@ -33,6 +33,23 @@ class TurnEndTest {
   }
 
   @Test
+  void aReaderOfADrainedLogIsWokenOnceForThatAndTheEndOfTheProcess() {
+    turnEnd.wakeSoon(List.of(reader("a")));
+    turnEnd.wakeNow(List.of(reader("b")));
+    assertThat(woken).containsExactly("a", "b");
+    loop.run();
+    assertThat(woken).containsExactly("a", "b");
+  }
+
+  @Test
+  void aReaderOfADrainedLogIsWokenAlsoWhenTheProcessGoesOn() {
+    turnEnd.wakeSoon(List.of(reader("a")));
+    assertThat(woken).isEmpty();
+    loop.run();
+    assertThat(woken).containsExactly("a");
+  }
+
+  @Test
   void aReaderWhoseCallbackFailsStopsNeitherTheOthersNorTheNextTurn() {
     turnEnd.grew(List.of(failing(), reader("b")), 1);
     loop.run();
@@ -138,7 +155,8 @@ class TurnEndTest {
 
     @Override
     public Cancellable schedule(Runnable task, Duration delay) {
-      throw new UnsupportedOperationException();
+      tasks.add(task);
+      return () -> tasks.remove(task);
     }
 
     @Override
