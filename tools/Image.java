@@ -96,7 +96,8 @@ final class Image {
         "sandpiper-" + version);
   }
 
-  // Kernels of aarch64 may have pages of 64 KiB. With these the JVM takes 320 KiB of each stack for its
+  // Kernels of aarch64 may have pages of 64 KiB. With these the JVM takes 320 KiB of each stack for
+  // its
   // guards, and does not start with less than 448.
   private void stacks() throws IOException {
     if (!architecture().equals("aarch64")) {

@@ -53,7 +53,8 @@ public interface RecordSink {
       if (unread <= 0) {
         return unread == 0 ? size : Integer.MAX_VALUE;
       }
-      // A pipe holds pages. What is written at a time begins a new one unless it fits into the last, so
+      // A pipe holds pages. What is written at a time begins a new one unless it fits into the
+      // last, so
       // a page may be little more than half full; the first and the last may be nearly empty.
       int page = PageCache.pageBytes();
       int pages = size / page - 2 * ((unread + page - 1) / page) - 2;
