@@ -21,8 +21,10 @@ import dev.sandpiper.agent.filesystem.UploadNotes;
 import dev.sandpiper.agent.filesystem.Uploads;
 import dev.sandpiper.agent.filesystem.watch.WatchSettings;
 import dev.sandpiper.agent.filesystem.watch.Watches;
+import dev.sandpiper.agent.http.AfterRequests;
 import dev.sandpiper.agent.http.CorsFilter;
 import dev.sandpiper.agent.http.HttpExchange;
+import dev.sandpiper.agent.http.HttpHandler;
 import dev.sandpiper.agent.http.HttpServer;
 import dev.sandpiper.agent.http.HttpSettings;
 import dev.sandpiper.agent.http.ListenSettings;
@@ -42,6 +44,7 @@ import dev.sandpiper.agent.output.OutputSettings;
 import dev.sandpiper.agent.output.OutputStore;
 import dev.sandpiper.agent.output.PipeLoop;
 import dev.sandpiper.agent.output.epoll.EpollPipeLoop;
+import dev.sandpiper.agent.posix.NativeHeap;
 import dev.sandpiper.agent.posix.OwnEnvironment;
 import dev.sandpiper.agent.process.Intents;
 import dev.sandpiper.agent.process.ProcessIds;
@@ -106,6 +109,9 @@ final class Agent implements AutoCloseable {
 
   /// Variables of every command. Programs ask this one whether they run in a microVM of E2B's.
   private static final Map<String, String> OWN_VARIABLES = Map.of("E2B_SANDBOX", "false");
+
+  /// What the JVM's compilers work in is kept for reuse for up to five seconds.
+  private static final long TRIM_AFTER_MILLIS = 7_000;
 
   /// One step of the way down.
   private interface Stop {
@@ -181,7 +187,8 @@ final class Agent implements AutoCloseable {
         new HostFilter(access.token(), access.allowedHosts(), access.anyHost(), Errors::json));
     router.filter(new TokenFilter(access.token(), Errors::json));
     HealthRoute.register(router, Version.current());
-    StartGate gate = new StartGate(router, Agent::isAnsweredAtOnce);
+    HttpHandler routes = new AfterRequests(router, TRIM_AFTER_MILLIS, NativeHeap::trim);
+    StartGate gate = new StartGate(routes, Agent::isAnsweredAtOnce);
     HttpServer http = new HttpServer(listen, gate);
     try {
       http.bind(legacy.listeners());
