@@ -90,10 +90,12 @@ final class Image {
     stacks();
     aotCache();
     setPermissions();
-    Tarball.write(
-        target,
-        target.resolveSibling("sandpiper-" + version + "-linux-" + architecture() + ".tar.gz"),
-        "sandpiper-" + version);
+    if (!Boolean.getBoolean("sandpiper.archive.skip")) { // whoever compares two images needs none
+      Tarball.write(
+          target,
+          target.resolveSibling("sandpiper-" + version + "-linux-" + architecture() + ".tar.gz"),
+          "sandpiper-" + version);
+    }
   }
 
   // Kernels of aarch64 may have pages of 64 KiB. With these the JVM takes 320 KiB of each stack for

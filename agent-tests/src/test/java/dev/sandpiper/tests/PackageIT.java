@@ -110,6 +110,7 @@ final class PackageIT {
             "-XX:+UseSerialGC",
             "--add-modules=jdk.jlink",
             "-Dsandpiper.aot.skip=true",
+            "-Dsandpiper.archive.skip=true",
             "-cp",
             Files.readString(CLASS_PATH),
             TOOLS.resolve("Image.java").toString(),
