@@ -2,9 +2,12 @@
 # Makes base images for check.sh where no registry is at hand, from Debian's own packages and this machine's JDK and Maven:
 #
 #   bases.sh build    localhost/sandpiper-base:build: Maven, JAVA_HOME (a JDK 25) and ~/.m2, to build without a network
-#   bases.sh SUITE    localhost/sandpiper-base:SUITE: Debian's bullseye, bookworm, trixie, …, with tini
+#   bases.sh SUITE    localhost/sandpiper-base:SUITE: Debian's bullseye, bookworm, trixie, …, with tini; or Ubuntu's noble,
+#                     jammy, …, with the account `ubuntu` that its images have, and without tini
 #
-# Needs root, debootstrap, and podman or buildah. MIRROR is another mirror than the one debootstrap takes by itself.
+# Needs root, debootstrap, and podman or buildah. MIRROR is another mirror than the one debootstrap takes by itself, which
+# Ubuntu needs on Debian; DEBOOTSTRAP_ARGS more options of it, such as `--keyring FILE`; SCRIPT its script for a release that it
+# does not know: every Ubuntu's is `gutsy`.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -21,8 +24,20 @@ case $kind in
   build) suite=bookworm include=ca-certificates,procps ;;
   *) suite=$kind include=tini ;;
 esac
-debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/tree" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 ||
+# A mirror that is reached by TLS is asked by apt within the base, too.
+case ${MIRROR-} in
+  *ubuntu*) include=ca-certificates ;;
+esac
+# shellcheck disable=SC2086
+debootstrap --variant=minbase --include="$include" ${DEBOOTSTRAP_ARGS-} "$suite" "$work/tree" \
+  ${MIRROR:+"$MIRROR"} ${SCRIPT:+"/usr/share/debootstrap/scripts/$SCRIPT"} >"$work/log" 2>&1 ||
   { tail "$work/log" >&2; fail "debootstrap $suite"; }
+case ${MIRROR-} in
+  *ubuntu*)
+    chroot "$work/tree" useradd --create-home --user-group --uid 1000 --shell /bin/bash ubuntu
+    echo "deb $MIRROR $suite main universe" >"$work/tree/etc/apt/sources.list" # where tini is
+    ;;
+esac
 
 if [ "$kind" = build ]; then
   java=${JAVA_HOME:?a JDK 25}

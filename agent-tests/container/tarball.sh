@@ -3,7 +3,7 @@
 #
 #   tarball.sh [ARCHIVE]      else the newest agent/target/sandpiper-*.tar.gz, else agent/target/sandpiper itself
 #
-# Needs root. The shell is this machine's /bin/sh. Also boots it with the init of docs/deploy.md, as process 1 of namespaces of its own.
+# Needs root. The shell is this machine's /bin/sh, or SANDPIPER_SH, such as a busybox that is linked statically. Also boots it with the init of docs/deploy.md, as process 1 of namespaces of its own.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -31,6 +31,7 @@ put() {
   done
 }
 put /bin/sh sh
+[ -z "${SANDPIPER_SH-}" ] || cp -L "$SANDPIPER_SH" "$bare/bin/sh"
 # The Java runtime's own needs beyond those of a shell.
 for library in libdl.so.2 libpthread.so.0 libm.so.6 librt.so.1; do
   found=$(ldconfig -p | awk -v name="$library" '$1 == name { print $NF; exit }')
@@ -86,7 +87,7 @@ ok "killed, it comes back and knows its command; stopped, it ends with 0"
 umount "$bare/proc"
 
 # --- As process 1, with the init that the document shows. ---
-for program in mount mkdir sync poweroff sleep; do
+for program in mount mkdir ln sync poweroff sleep; do
   found=$(command -v "$program" || true)
   if [ -n "$found" ]; then put "$found" "$program"; fi
 done
