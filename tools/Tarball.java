@@ -10,7 +10,6 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
-import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
 
 /// Packs a directory as a `.tar.gz`, the same bytes for the same files.
@@ -21,6 +20,10 @@ import java.util.zip.GZIPOutputStream;
 /// Run as `java tools/Tarball.java IMAGE FILE.tar.gz TOP`: all lies in the directory `TOP` within the archive.
 final class Tarball {
   private static final int BLOCK = 512;
+
+  /// The best, 9, takes 10.5 s for 91 MB in place of 3.1, and saves 0.4 %.
+  private static final int LEVEL = 7;
+
   private static final Instant TIME = Instant.parse("2026-01-01T00:00:00Z");
   private static final String JAR = "lib/sandpiper.jar";
 
@@ -37,7 +40,8 @@ final class Tarball {
   /// Writes `target` whole or not at all.
   static void write(Path image, Path target, String top) throws IOException {
     Path unfinished = target.resolveSibling(target.getFileName() + ".part");
-    try (var out = new BufferedOutputStream(new Best(Files.newOutputStream(unfinished)), 1 << 16)) {
+    try (var out =
+        new BufferedOutputStream(new Packed(Files.newOutputStream(unfinished)), 1 << 16)) {
       List<Path> files;
       try (Stream<Path> walk = Files.walk(image)) {
         files = walk.sorted((a, b) -> name(image, a).compareTo(name(image, b))).toList();
@@ -106,11 +110,11 @@ final class Tarball {
     System.arraycopy(bytes, 0, header, at, bytes.length);
   }
 
-  /// As `gzip -9 -n`: no time, no name.
-  private static final class Best extends GZIPOutputStream {
-    Best(OutputStream out) throws IOException {
+  /// As `gzip -n`: no time, no name.
+  private static final class Packed extends GZIPOutputStream {
+    Packed(OutputStream out) throws IOException {
       super(out, 1 << 16);
-      def.setLevel(Deflater.BEST_COMPRESSION);
+      def.setLevel(LEVEL);
     }
   }
 }
