@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sandpiper.tests.harness.AgentProcess;
+import dev.sandpiper.tests.harness.Json;
 import dev.sandpiper.tests.harness.Measured;
 import dev.sandpiper.tests.harness.Shell;
 import java.io.IOException;
@@ -14,7 +15,9 @@ import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -208,5 +211,52 @@ final class PackageIT {
       String text = line.substring(line.lastIndexOf(' ') + 1);
       assertThat(IMAGE.resolve("licenses").resolve(text)).as(line).exists();
     }
+  }
+
+  /// As far as CycloneDX 1.6 demands it of the fields that are there; the whole schema is not at hand.
+  @Test
+  void theBillIsOneOfCycloneDx() throws IOException {
+    Json bill = Json.parse(Files.readAllBytes(IMAGE.resolve("share/sandpiper.cdx.json")));
+    assertThat(bill.object().keySet())
+        .containsExactlyInAnyOrder("bomFormat", "specVersion", "version", "metadata", "components");
+    assertThat(bill.string("bomFormat")).isEqualTo("CycloneDX");
+    assertThat(bill.string("specVersion")).isEqualTo("1.6");
+    assertThat(bill.number("version")).isPositive();
+    List<Json> components = new ArrayList<>(bill.get("components").array());
+    components.add(bill.get("metadata").get("component"));
+    var refs = new HashSet<String>();
+    for (Json component : components) {
+      assertThat(component.string("type")).isIn("application", "library", "platform");
+      assertThat(component.string("name")).isNotBlank();
+      assertThat(component.string("version")).isNotBlank();
+      assertThat(refs.add(component.string("bom-ref"))).as("%s is unique", component).isTrue();
+      assertThat(component.object().keySet())
+          .isSubsetOf(
+              Set.of(
+                  "type",
+                  "bom-ref",
+                  "publisher",
+                  "group",
+                  "name",
+                  "version",
+                  "hashes",
+                  "licenses",
+                  "purl",
+                  "properties"));
+      // One expression, or else licences with names or ids: the two are not mixed.
+      assertThat(component.get("licenses").array()).hasSize(1);
+      Json licence = component.get("licenses").array().getFirst();
+      assertThat(licence.object().keySet()).containsExactly("expression");
+      assertThat(licence.string("expression")).isNotBlank();
+      if (!component.string("type").equals("application")) {
+        Json hash = component.get("hashes").array().getFirst();
+        assertThat(hash.string("alg")).isEqualTo("SHA-256");
+        assertThat(hash.string("content")).matches("[0-9a-f]{64}");
+      }
+      if (component.string("type").equals("library")) {
+        assertThat(component.string("purl")).startsWith("pkg:maven/" + component.string("group"));
+      }
+    }
+    assertThat(components.size()).isGreaterThan(20);
   }
 }
