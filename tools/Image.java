@@ -1,5 +1,5 @@
 import java.io.IOException;
-import java.io.PrintWriter;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -7,7 +7,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 
 /// Builds the runnable image from the class path of the agent:
@@ -169,6 +168,7 @@ final class Image {
             MODULES.toString(),
             JLINK.toString(),
             NOT_NEEDED.toString(),
+            methodHandles(),
             Files.readString(root.resolve("../tools/Elf.java")));
     if (Files.isDirectory(home) && Files.exists(stamp) && Files.readString(stamp).equals(inputs)) {
       return;
@@ -176,20 +176,12 @@ final class Image {
     Files.deleteIfExists(stamp);
     deleteTree(home);
     Files.createDirectories(target);
+    Path handles = Files.writeString(target.resolveSibling("method-handles.txt"), methodHandles());
     var arguments = new ArrayList<>(JLINK);
+    arguments.add("--generate-jli-classes=@" + handles);
     arguments.addAll(
         List.of("--add-modules", String.join(",", MODULES), "--output", home.toString()));
-    var jlink =
-        ToolProvider.findFirst("jlink")
-            .orElseThrow(() -> new IllegalStateException("this JDK has no jlink: " + javaHome()));
-    int status =
-        jlink.run(
-            new PrintWriter(System.err, true),
-            new PrintWriter(System.err, true),
-            arguments.toArray(String[]::new));
-    if (status != 0) {
-      throw new IllegalStateException("jlink of " + javaHome() + " failed with " + status);
-    }
+    jlink(arguments);
     for (String file : NOT_NEEDED) {
       Files.deleteIfExists(home.resolve(file));
     }
@@ -201,8 +193,41 @@ final class Image {
     Files.writeString(stamp, inputs);
   }
 
-  private static String javaHome() {
-    return System.getProperty("java.home");
+  // The JDK's own list, which a list of ours replaces, and ours.
+  private String methodHandles() throws IOException {
+    URI list = URI.create("jrt:/jdk.jlink/jdk/tools/jlink/internal/plugins/default_jli_trace.txt");
+    return Files.readString(Path.of(list))
+        + Files.readString(root.resolve("../tools/method-handles.txt"));
+  }
+
+  // In a JVM of its own, in which all objects have the same hash. The order of jlink's plugins is
+  // that of a hash table: what one generates was stripped by another, or not, by chance.
+  private static void jlink(List<String> arguments) throws IOException {
+    Path jlink = Path.of(System.getProperty("java.home"), "bin/jlink");
+    if (!Files.isExecutable(jlink)) {
+      throw new IOException("this JDK has no jlink: " + jlink);
+    }
+    var command = new ArrayList<String>();
+    command.add(jlink.toString());
+    for (String flag :
+        List.of(
+            "-XX:+UnlockExperimentalVMOptions",
+            "-XX:hashCode=2",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC")) {
+      command.add("-J" + flag);
+    }
+    command.addAll(arguments);
+    Process running = new ProcessBuilder(command).inheritIO().start();
+    try {
+      int status = running.waitFor();
+      if (status != 0) {
+        throw new IOException(jlink + " failed with " + status);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
   }
 
   private void application() throws IOException {

@@ -111,7 +111,6 @@ final class PackageIT {
             java().toString(),
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
-            "--add-modules=jdk.jlink",
             "-Dsandpiper.aot.skip=true",
             "-Dsandpiper.archive.skip=true",
             "-cp",
@@ -128,10 +127,6 @@ final class PackageIT {
             "-r",
             "--no-dereference",
             "--exclude=sandpiper.aot",
-            // jlink generates a few classes before or after it strips, by chance; the bill has
-            // their hash.
-            "--exclude=modules",
-            "--exclude=sandpiper.cdx.json",
             IMAGE.toString(),
             target.resolve("image").toString())
         .requireSuccess();
