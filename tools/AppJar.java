@@ -131,8 +131,11 @@ final class AppJar {
 
   /// Writes the jar. Its time stamp follows from its content: the AOT cache accepts a jar by time and size, so a jar
   /// with other content must have another time, and the same content the same.
-  void write(Path target, String mainClass, String version) throws IOException {
-    leaveOutUnused();
+  ///
+  /// @param modules of the Java runtime that it is for
+  void write(Path target, String mainClass, String version, List<String> modules)
+      throws IOException {
+    leaveOutUnused(modules);
     String manifest =
         String.join(
             "\r\n",
@@ -161,9 +164,8 @@ final class AppJar {
     Files.setLastModifiedTime(target, FileTime.from(FIRST_TIME.plusSeconds(offset)));
   }
 
-  private void leaveOutUnused() {
-    var used = new Used(entries);
-    used.keep(name -> name.startsWith(OWN));
+  private void leaveOutUnused(List<String> modules) throws IOException {
+    var used = new Used(entries, natives.values(), name -> name.startsWith(OWN), modules);
     boolean more = true;
     while (more) {
       more = false;
@@ -171,8 +173,7 @@ final class AppJar {
         String type = service.getKey().substring(SERVICES.length());
         for (String provider : service.getValue()) {
           if (wanted(type, used) && !used.isKept(provider)) {
-            String name = provider.replace('.', '/');
-            used.keep(name::equals);
+            used.keepAll(provider.replace('.', '/'));
             more = true;
           }
         }
@@ -185,8 +186,11 @@ final class AppJar {
     entries
         .keySet()
         .removeIf(name -> name.endsWith(CLASS) && !used.isKept(name.replaceFirst("\\.class$", "")));
+    var lean = new Lean(Map.copyOf(entries), used);
     entries.replaceAll((name, bytes) ->
-        name.endsWith(CLASS) && !name.startsWith(OWN) ? used.withoutDebug(bytes) : bytes);
+        name.endsWith(CLASS) && !name.startsWith(OWN)
+            ? lean.lean(name.replaceFirst("\\.class$", ""))
+            : bytes);
     services.forEach((name, providers) ->
         entries.put(
             name,

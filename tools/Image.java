@@ -257,7 +257,7 @@ final class Image {
     for (Path element : classPath) {
       jar.add(element);
     }
-    jar.write(target.resolve("lib/sandpiper.jar"), MAIN_CLASS, version);
+    jar.write(target.resolve("lib/sandpiper.jar"), MAIN_CLASS, version, MODULES);
 
     deleteTree(target.resolve("lib/native"));
     Files.createDirectories(target.resolve("lib/native"));
@@ -298,7 +298,7 @@ final class Image {
 
   private String toolsText() throws IOException {
     var text = new StringBuilder();
-    for (String tool : List.of("AppJar", "Bill", "Image", "PlainCalls", "Used")) {
+    for (String tool : List.of("AppJar", "Bill", "Image", "Lean", "PlainCalls", "Used")) {
       text.append(Files.readString(root.resolve("../tools/" + tool + ".java")));
     }
     return text.toString();
