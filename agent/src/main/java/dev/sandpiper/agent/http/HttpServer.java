@@ -50,9 +50,6 @@ public final class HttpServer implements AutoCloseable, MetricSource {
 
   private static final int MAX_PIECE_BYTES = 64 * 1024;
 
-  /// Pages of 8 KiB in a chunk of the allocator, as a power of two.
-  private static final int CHUNK_ORDER = 8;
-
   private final HttpSettings settings;
   private final HttpHandler handler;
   private final List<Channel> listeners = new ArrayList<>();
@@ -227,19 +224,14 @@ public final class HttpServer implements AutoCloseable, MetricSource {
     }
   }
 
-  /// One arena of direct memory for all event loops, in chunks of 2 MiB, and no caches for the threads of services: they only pass by.
-  ///
-  /// Direct memory is zeroed when it is allocated, so all of a chunk is resident from the first request on: one of 4 MiB for
-  /// each loop was a tenth of what an idle agent takes. The loops have caches of their own and meet in the arena for large
-  /// buffers only. What streams to eight clients have under way fits in one chunk, and one is kept as long as a cache holds
-  /// anything of it.
-  private static PooledByteBufAllocator allocator() {
+  /// One arena of direct memory for each event loop, and no caches for the threads of services: they only pass by.
+  private PooledByteBufAllocator allocator() {
     return new PooledByteBufAllocator(
         true,
         0,
-        1,
+        settings.ioThreads(),
         PooledByteBufAllocator.defaultPageSize(),
-        CHUNK_ORDER,
+        PooledByteBufAllocator.defaultMaxOrder(),
         PooledByteBufAllocator.defaultSmallCacheSize(),
         PooledByteBufAllocator.defaultNormalCacheSize(),
         false);
