@@ -7,11 +7,14 @@ import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.AbstractExecutorService;
 import java.util.concurrent.Callable;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Runs everything of one call one after the other: on the event loop, or on virtual threads that live while there is
 /// something to run. Each task sees the call's [Context]; what it throws goes to one place and never vanishes.
@@ -19,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 /// The queue's bound is the call's demand: messages are only delivered that were requested, and each other event comes
 /// once. A service that floods its own executor fills its own queue.
 final class CallExecutor extends AbstractExecutorService implements ScheduledExecutorService {
+  private static final Logger LOG = LoggerFactory.getLogger("rpc");
+
   private final EventLoop loop;
   private final boolean onLoop;
   private final Context context;
@@ -82,10 +87,15 @@ final class CallExecutor extends AbstractExecutorService implements ScheduledExe
     }
   }
 
+  /// Without effect when the loop is gone, and the call's connection with it: then nobody waits for what the task would do.
   @Override
   public void execute(Runnable task) {
     if (onLoop) {
-      loop.execute(() -> run(task)); // never inside the caller
+      try {
+        loop.execute(() -> run(task)); // never inside the caller
+      } catch (RejectedExecutionException over) {
+        LOG.debug("a task of a call that is over is dropped", over);
+      }
     } else {
       run(task);
     }
