@@ -79,6 +79,8 @@ final class KeysIT {
 
       assertThat(ids).hasSize(KEYS).allSatisfy((_, ofKey) -> assertThat(ofKey).hasSize(1));
       assertThat(listed(new Native(agent.rpc()))).hasSize(KEYS).doesNotHaveDuplicates();
+      // A start is answered when the shell has been spawned, which is before it prints.
+      await().atMost(Duration.ofMinutes(1)).until(() -> Files.readAllLines(ran).size() >= KEYS);
       assertThat(Files.readAllLines(ran)).as(agent::said).hasSize(KEYS).doesNotHaveDuplicates();
       Measured.print(
           "%d keys, each sent by %d clients at once, 2 kills, %d calls repeated after a cut:"
