@@ -59,11 +59,6 @@ final class TurnEnd {
     if (busy) {
       comeBack(); // to rest, also when nobody reads
     }
-    wake(readers);
-  }
-
-  /// These readers are to be woken.
-  void wake(List<Readers.Waiting> readers) {
     if (!readers.isEmpty()) {
       waiting.addAll(readers);
       comeBack();
